@@ -1,0 +1,13 @@
+//! lazaret, the runtime: OCI bundles are checked, admitted by policy, and launched into a sandbox.
+//!
+//! The command line (`main.rs`) and the containerd shim are two callers of this one library. Data flows one way:
+//! `bundle` (read) -> `spec` (check) -> `policy` (admit) -> `lifecycle` (act), which uses `cgroup`, `idmap`,
+//! `rootfs` and `stage` and keeps what it did in `state`. `init` is the code that runs inside the new namespaces; it
+//! sees nothing of the host side. The only unsafe code stands in `sys`.
+
+pub mod bundle;
+pub mod cgroup;
+pub mod policy;
+pub mod spec;
+#[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
+pub mod sys;
