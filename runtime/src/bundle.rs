@@ -1,1 +1,1 @@
-//! To come.
+//! Reads a bundle: its directory and its `config.json`. To come.

@@ -1,1 +1,1 @@
-//! To come.
+//! What a mode admits. To come.
