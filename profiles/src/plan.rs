@@ -1,0 +1,219 @@
+//! The plan: for every system call number an action, or checks on the arguments that lead to one.
+//!
+//! [`sandbox`] makes it from the table, [`crate::oci::plan`] from a bundle's profile; [`crate::bpf::emit`] turns it
+//! into a program. [`Plan::decide`] is the plain meaning that the program is tested against.
+
+use std::borrow::Cow;
+
+use crate::check::{Arguments, Check};
+use crate::class::{Class, Errno};
+use crate::rules::{self, Case, Cases, Verdict};
+use crate::syscalls::{self, Row};
+
+/// What seccomp does with a call (seccomp(2), SECCOMP_RET_*).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// The kernel runs it.
+    Allow,
+    /// Not run; the caller gets this errno, at most 4095.
+    Errno(u16),
+    /// The listener's owner answers.
+    Notify,
+    /// The tracer decides, and is told this number.
+    Trace(u16),
+    /// Not run; the thread gets SIGSYS.
+    Trap,
+    /// The kernel runs it and logs it.
+    Log,
+    /// The thread ends.
+    KillThread,
+    /// The process ends.
+    KillProcess,
+}
+
+impl Action {
+    /// Whether the kernel never runs the call, whoever listens or traces.
+    #[must_use]
+    pub const fn refuses(self) -> bool {
+        match self {
+            Self::Errno(_) | Self::Trap | Self::KillThread | Self::KillProcess => true,
+            Self::Allow | Self::Notify | Self::Trace(_) | Self::Log => false,
+        }
+    }
+}
+
+/// Who sees the refused calls that a [`crate::class::Event`] names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Witness {
+    /// The sentry, by seccomp user notification.
+    Notify,
+    /// The sentry as tracer, by SECCOMP_RET_TRACE with [`TRACE_DATA`].
+    Trace,
+    /// Nobody: the same calls are refused with the same errno, unseen; emulated calls get EPERM.
+    None,
+}
+
+impl Witness {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::Notify, Self::Trace, Self::None];
+
+    fn sees(self, otherwise: Errno) -> Action {
+        match self {
+            Self::Notify => Action::Notify,
+            Self::Trace => Action::Trace(TRACE_DATA),
+            Self::None => Action::Errno(otherwise.0),
+        }
+    }
+}
+
+/// The number that the tracer finds by PTRACE_GETEVENTMSG for a call that our program handed to it.
+pub const TRACE_DATA: u16 = 0x1a2a;
+
+/// Numbers with this bit are x32 calls, which share the architecture mark of x86-64 (`__X32_SYSCALL_BIT`).
+pub const X32_BIT: u32 = 0x4000_0000;
+
+/// Checks that lead to an action. All checks of an arm must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Arm {
+    /// The conditions; none means always.
+    pub checks: Cow<'static, [Check]>,
+    /// What happens when they hold.
+    pub action: Action,
+}
+
+/// What happens with one number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Decision {
+    /// The first arm that holds decides.
+    pub arms: Vec<Arm>,
+    /// What happens when none holds.
+    pub otherwise: Action,
+}
+
+impl Decision {
+    /// The same action for all arguments.
+    #[must_use]
+    pub const fn always(action: Action) -> Self {
+        Self { arms: Vec::new(), otherwise: action }
+    }
+
+    fn decide(&self, args: &Arguments) -> Action {
+        let first = self.arms.iter().find(|arm| arm.checks.iter().all(|check| check.holds(args)));
+        first.map_or(self.otherwise, |arm| arm.action)
+    }
+}
+
+/// Every number's decision.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// Sorted by number, each number once.
+    decisions: Vec<(u32, Decision)>,
+    unknown: Action,
+    x32: Action,
+    foreign: Vec<(u32, Action)>,
+}
+
+impl Plan {
+    /// A plan from decisions in any order; of two for one number the first counts. `unknown` is for every number that
+    /// no decision names. x32 numbers get ENOSYS and foreign architectures die, unless changed below.
+    #[must_use]
+    pub fn new(mut decisions: Vec<(u32, Decision)>, unknown: Action) -> Self {
+        decisions.sort_by_key(|(number, _)| *number);
+        decisions.dedup_by_key(|(number, _)| *number);
+        decisions.retain(|(number, _)| *number < X32_BIT);
+        Self { decisions, unknown, x32: Action::Errno(Errno::ENOSYS.0), foreign: Vec::new() }
+    }
+
+    /// The same plan with this action for x32 numbers.
+    #[must_use]
+    pub fn with_x32(self, action: Action) -> Self {
+        Self { x32: action, ..self }
+    }
+
+    /// The same plan with one action for every call of another architecture (an AUDIT_ARCH value).
+    #[must_use]
+    pub fn with_foreign(mut self, arch: u32, action: Action) -> Self {
+        self.foreign.push((arch, action));
+        self
+    }
+
+    /// What happens with a call of our own architecture: the plain meaning of the plan.
+    #[must_use]
+    pub fn decide(&self, nr: u32, args: &Arguments) -> Action {
+        if nr >= X32_BIT {
+            return self.x32;
+        }
+        self.decision(nr).map_or(self.unknown, |decision| decision.decide(args))
+    }
+
+    /// What happens with a call by its architecture mark (`seccomp_data.arch`).
+    #[must_use]
+    pub fn decide_on(&self, arch: u32, nr: u32, args: &Arguments) -> Action {
+        if arch == syscalls::AUDIT_ARCH {
+            return self.decide(nr, args);
+        }
+        self.foreign.iter().find(|(known, _)| *known == arch).map_or(Action::KillProcess, |(_, action)| *action)
+    }
+
+    /// The decision of one number; `None` where the number is unknown to the plan.
+    #[must_use]
+    pub fn decision(&self, nr: u32) -> Option<&Decision> {
+        let at = self.decisions.binary_search_by_key(&nr, |(number, _)| *number).ok()?;
+        self.decisions.get(at).map(|(_, decision)| decision)
+    }
+
+    /// Every decision, sorted by number.
+    #[must_use]
+    pub fn decisions(&self) -> &[(u32, Decision)] {
+        &self.decisions
+    }
+
+    /// The action for numbers that no decision names.
+    #[must_use]
+    pub const fn unknown(&self) -> Action {
+        self.unknown
+    }
+
+    /// The action for x32 numbers.
+    #[must_use]
+    pub const fn x32(&self) -> Action {
+        self.x32
+    }
+
+    /// The architectures that do not die, beside our own.
+    #[must_use]
+    pub fn foreign(&self) -> &[(u32, Action)] {
+        &self.foreign
+    }
+}
+
+/// The plan of sandbox mode: the table's classes, the rules' cases, ENOSYS for numbers that the table lacks.
+///
+/// A `strict` plan is a second column of the table beside this one; the signature leaves room for it.
+#[must_use]
+pub fn sandbox(witness: Witness) -> Plan {
+    let decisions = syscalls::TABLE.iter().map(|row| (row.number, of_row(row, witness))).collect();
+    Plan::new(decisions, Action::Errno(Errno::ENOSYS.0))
+}
+
+fn of_row(row: &Row, witness: Witness) -> Decision {
+    match row.class {
+        Class::Native => Decision::always(Action::Allow),
+        Class::Arg(rule) => of_cases(rules::cases(rule), witness),
+        Class::Emulate(_) | Class::DenyNotify(_) => Decision::always(witness.sees(row.errno)),
+        Class::Deny(errno) => Decision::always(Action::Errno(errno.0)),
+    }
+}
+
+fn of_cases(cases: &Cases, witness: Witness) -> Decision {
+    let arm = |case: &Case| Arm { checks: Cow::Borrowed(case.when), action: of_verdict(case.then, witness) };
+    Decision { arms: cases.list.iter().map(arm).collect(), otherwise: of_verdict(cases.otherwise, witness) }
+}
+
+fn of_verdict(verdict: Verdict, witness: Witness) -> Action {
+    match verdict {
+        Verdict::Allow => Action::Allow,
+        Verdict::Refuse(refusal) => witness.sees(refusal.errno),
+        Verdict::Answer(errno) => Action::Errno(errno.0),
+    }
+}

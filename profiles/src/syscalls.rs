@@ -1,0 +1,175 @@
+//! The one table: every system call of the architecture, what is done with it, and why.
+//!
+//! The planner, the sentry's dispatch, audit records, profile loading and `lazaret syscalls` read it. A name or
+//! number of a system call stands nowhere else. What the architecture alone decides (numbers, AUDIT_ARCH) is in
+//! `x86_64`; classes and reasons are in `policy`, by name; a second architecture is a second file of numbers. The
+//! two are joined when the crate is compiled: a name that is missing on either side does not build.
+
+mod policy;
+mod x86_64;
+
+use crate::check::Arguments;
+use crate::class::{Class, Errno, Event, Refusal};
+use crate::rules::{self, Verdict};
+use policy::{POLICY, Policy};
+use x86_64 as architecture;
+
+/// What part of the kernel a call belongs to: the chapter of the list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// Bytes through an open file: read, write, poll, pipes, events.
+    Io,
+    /// Files by path and their metadata.
+    File,
+    /// Address space.
+    Memory,
+    /// Life of processes and threads.
+    Process,
+    /// CPU time and priority.
+    Schedule,
+    /// Signals.
+    Signal,
+    /// User, group, capabilities.
+    Identity,
+    /// Futexes and thread bookkeeping.
+    Sync,
+    /// Clocks and timers.
+    Time,
+    /// Sockets.
+    Network,
+    /// System V and POSIX message queues, semaphores, shared memory.
+    Ipc,
+    /// Asynchronous I/O and io_uring.
+    Async,
+    /// Limiting oneself: seccomp, Landlock, keys, security modules.
+    Security,
+    /// Namespaces.
+    Namespace,
+    /// Mounts and roots.
+    Mount,
+    /// Looking into other processes.
+    Inspect,
+    /// Facts on the system.
+    Info,
+    /// Administering the machine.
+    Admin,
+    /// Calls that the kernel no longer has, or never had.
+    Dead,
+}
+
+/// One system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The number on this architecture.
+    pub number: u32,
+    /// The kernel's name.
+    pub name: &'static str,
+    /// The chapter.
+    pub family: Family,
+    /// What is done with it.
+    pub class: Class,
+    /// The answer where the call as a whole is refused. A refused argument has its own: [`Row::refusal`].
+    pub errno: Errno,
+    /// Why, in one line that can be argued with.
+    pub reason: &'static str,
+}
+
+impl Row {
+    /// The technique and the answer, where a call with these arguments is refused and recorded; `None` where it is
+    /// allowed, emulated, or refused without a record.
+    ///
+    /// BPF has decided by the same cases before the sentry is asked; this names what it decided.
+    #[must_use]
+    pub fn refusal(&self, args: &Arguments) -> Option<Refusal> {
+        match self.class {
+            Class::DenyNotify(event) => Some(Refusal { event, errno: self.errno }),
+            Class::Arg(rule) => match rules::cases(rule).verdict(args) {
+                Verdict::Refuse(refusal) => Some(refusal),
+                Verdict::Allow | Verdict::Answer(_) => None,
+            },
+            Class::Native | Class::Emulate(_) | Class::Deny(_) => None,
+        }
+    }
+
+    /// The technique that an emulated call is recorded as when the handler refuses it; `None` for other classes and
+    /// for calls whose refusal is no technique.
+    #[must_use]
+    pub const fn refused_emulation(&self) -> Option<Event> {
+        match self.class {
+            Class::Emulate(handler) => handler.refused_as(),
+            Class::Native | Class::Arg(_) | Class::DenyNotify(_) | Class::Deny(_) => None,
+        }
+    }
+}
+
+/// Every call, sorted by number.
+pub const TABLE: &[Row] = &JOINED;
+
+/// The value of `seccomp_data.arch` that the numbers belong to.
+pub const AUDIT_ARCH: u32 = architecture::AUDIT_ARCH;
+
+const COUNT: usize = architecture::NUMBERS.len();
+const _: () = assert!(POLICY.len() == COUNT, "the policy has rows that this architecture has no number for");
+static JOINED: [Row; COUNT] = join();
+
+/// The row of a number; `None` for a number that no call of the table has.
+#[must_use]
+pub fn by_number(nr: u32) -> Option<&'static Row> {
+    TABLE.binary_search_by_key(&nr, |row| row.number).ok().and_then(|at| TABLE.get(at))
+}
+
+/// The row of a name; `None` for a name that this architecture does not have.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Row> {
+    TABLE.iter().find(|row| row.name == name)
+}
+
+const fn join() -> [Row; COUNT] {
+    let mut rows = [Row {
+        number: 0,
+        name: "",
+        family: Family::Dead,
+        class: Class::Deny(Errno::ENOSYS),
+        errno: Errno::ENOSYS,
+        reason: "",
+    }; COUNT];
+    let mut at = 0;
+    while at < COUNT {
+        let (number, name) = architecture::NUMBERS[at];
+        let policy = policy_of(name);
+        rows[at] = Row {
+            number,
+            name,
+            family: policy.family,
+            class: policy.class,
+            errno: policy.errno,
+            reason: policy.reason,
+        };
+        at += 1;
+    }
+    rows
+}
+
+/// The compiler evaluates this; a name without a policy ends as an index past the end, which does not build.
+const fn policy_of(name: &str) -> &'static Policy {
+    let mut at = 0;
+    while !same(POLICY[at].name, name) {
+        at += 1;
+    }
+    &POLICY[at]
+}
+
+const fn same(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    if left.len() != right.len() {
+        return false;
+    }
+    let mut at = 0;
+    while at < left.len() {
+        if left[at] != right[at] {
+            return false;
+        }
+        at += 1;
+    }
+    true
+}
