@@ -1,0 +1,417 @@
+//! Cgroups against the running kernel: limits by their effect, and nothing left behind. Every test makes its own subtree
+//! under the caller's own cgroups and removes it, also after a panic. The suite runs twice: on the host as it is, and
+//! again in a mount namespace where a hybrid host looks like a v1 host.
+
+#![cfg(test)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use lazaret::cgroup::{Cgroup, CgroupError, Hierarchies, Version};
+use lazaret::spec::resources::{DeviceRule, Resources};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const M: i64 = 1 << 20;
+
+/// A container's cgroups that end with the test.
+struct Held(Cgroup);
+
+impl Held {
+    /// In a subtree of the test's own: the parent has to be made, and removed, too.
+    fn new(label: &str, resources: &Resources) -> Self {
+        let (cgroup, guard) =
+            Cgroup::create(&host(), Some(&place(label)), "unused", resources).expect("create the cgroup");
+        guard.keep();
+        Self(cgroup)
+    }
+
+    fn directory(&self, controller: &str) -> PathBuf {
+        let mut directories = self.0.directories();
+        let found = directories.find(|(_, names, _)| names.iter().any(|name| name == controller));
+        found.map(|(_, _, path)| path.to_path_buf()).unwrap_or_else(|| panic!("no directory for {controller}"))
+    }
+
+    fn read(&self, controller: &str, file: &str) -> String {
+        std::fs::read_to_string(self.directory(controller).join(file)).expect("read").trim().to_owned()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let ended = self.0.kill().and_then(|()| self.0.delete());
+        if !std::thread::panicking() {
+            ended.expect("remove the cgroup");
+            assert!(self.0.directories().all(|(_, _, path)| !path.exists()));
+        }
+    }
+}
+
+/// A shell that runs its script when it is told to, and that dies with the test.
+struct Shell(Child);
+
+impl Shell {
+    fn waiting(script: &str) -> Self {
+        let child = Command::new("sh")
+            .args(["-c", &format!("read go; {script}")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("sh");
+        Self(child)
+    }
+
+    /// A shell inside the cgroups, not yet running.
+    fn inside(held: &Held, script: &str) -> Self {
+        let shell = Self::waiting(script);
+        held.0.attach(shell.pid()).expect("attach");
+        shell
+    }
+
+    fn pid(&self) -> i32 {
+        self.0.id().try_into().expect("pid")
+    }
+
+    fn go(&mut self) {
+        self.0.stdin.as_mut().expect("stdin").write_all(b"go\n").expect("go");
+    }
+
+    /// Runs the script to its end: status and standard output.
+    fn finish(mut self) -> (ExitStatus, String) {
+        self.go();
+        let mut output = String::new();
+        self.0.stdout.take().expect("stdout").read_to_string(&mut output).expect("output");
+        (self.0.wait().expect("wait"), output)
+    }
+
+    fn first_line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.as_mut().expect("stdout")).read_line(&mut line).expect("line");
+        line
+    }
+}
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if self.0.kill().is_ok() {
+            self.0.wait().expect("reap");
+        }
+    }
+}
+
+fn host() -> Hierarchies {
+    Hierarchies::read().expect("cgroups")
+}
+
+fn place(label: &str) -> String {
+    format!("lazaret-test-{}-{label}/c", std::process::id())
+}
+
+fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !done() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Names of the test's subtree that exist in any hierarchy.
+fn leftovers(label: &str) -> Vec<PathBuf> {
+    let top = place(label).replace("/c", "");
+    let own = std::fs::read_to_string("/proc/self/cgroup").expect("own");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let points = mounts.lines().filter(|line| line.contains(" - cgroup")).filter_map(|line| line.split(' ').nth(4));
+    points
+        .flat_map(|point| {
+            own.lines().map(move |line| Path::new(point).join(&line.splitn(3, ':').last().unwrap_or("/")[1..]))
+        })
+        .map(|base| base.join(&top))
+        .filter(|path| path.exists())
+        .collect()
+}
+
+fn rule(allow: bool, kind: char, number: Option<(u32, u32)>) -> DeviceRule {
+    DeviceRule { allow, kind, major: number.map(|n| n.0), minor: number.map(|n| n.1), access: 7 }
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn pids_limit_stops_a_fork_loop() {
+    let held = Held::new("pids", &Resources { pids_limit: Some(8), ..Resources::default() });
+    let mut shell = Shell::inside(&held, "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 60 & done; echo escaped; wait");
+    shell.go();
+    until("the limit is met", || {
+        held.read("pids", "pids.events").starts_with("max ") && held.read("pids", "pids.events") != "max 0"
+    });
+    assert_eq!(held.read("pids", "pids.max"), "8");
+    assert!(held.0.pids().expect("pids").len() <= 8);
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn pids_limit_leaves_its_honest_neighbour_alone() {
+    let held = Held::new("pids-ok", &Resources { pids_limit: Some(8), ..Resources::default() });
+    let (status, output) = Shell::inside(&held, "for i in 1 2 3 4; do true & done; wait; echo fine").finish();
+    assert!(status.success());
+    assert_eq!(output, "fine\n");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn memory_limit_kills_a_hog_and_nobody_else() {
+    let limits = Resources { memory_limit: Some(24 * M), memory_swap: Some(24 * M), ..Resources::default() };
+    let held = Held::new("memory", &limits);
+    let (status, output) =
+        Shell::inside(&held, "head -c 1000000 /dev/zero | tail -c 10 >/dev/null && echo small; head -c 99000000 /dev/zero | tail >/dev/null; echo $?")
+            .finish();
+    assert!(status.success(), "the shell itself fits");
+    assert_eq!(output, "small\n137\n");
+    let (limit, usage) = held.0.memory_files();
+    let number = |file: Option<std::os::fd::OwnedFd>| {
+        let mut text = String::new();
+        std::fs::File::from(file.expect("file")).read_to_string(&mut text).expect("read");
+        text.trim().parse::<i64>().expect("number")
+    };
+    assert_eq!(number(limit), 24 * M);
+    assert!(number(usage) < 24 * M);
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn device_rules_deny_what_they_do_not_name() {
+    let script = "echo x >/dev/null && echo null; head -c1 /dev/zero >/dev/null && echo zero; \
+                  d=$(mktemp -d); mknod $d/disk b 8 0 && echo mknod; rm -rf $d";
+    let rules = vec![rule(false, 'a', None), rule(true, 'c', Some((1, 3)))];
+    let confined = Held::new("devices", &Resources { devices: rules, ..Resources::default() });
+    assert_eq!(Shell::inside(&confined, script).finish().1, "null\n");
+    // Positive control: the same script, without rules.
+    let free = Held::new("devices-control", &Resources::default());
+    assert_eq!(Shell::inside(&free, script).finish().1, "null\nzero\nmknod\n");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn cpu_quota_is_written_and_throttles() {
+    let limits =
+        Resources { cpu_quota: Some(20_000), cpu_period: Some(100_000), cpu_shares: Some(512), ..Resources::default() };
+    let held = Held::new("cpu", &limits);
+    let mut shell = Shell::inside(&held, "while :; do :; done");
+    shell.go();
+    until("the burner is throttled", || {
+        held.read("cpu", "cpu.stat").lines().any(|line| line.starts_with("nr_throttled ") && line != "nr_throttled 0")
+    });
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn cpuset_is_inherited_and_set() {
+    let cpus = |held: &Held| {
+        let output = Shell::inside(held, "grep Cpus_allowed_list /proc/self/status").finish().1;
+        output.split_whitespace().nth(1).map(str::to_owned)
+    };
+    let one = Held::new("cpuset", &Resources { cpuset_cpus: Some("0".into()), ..Resources::default() });
+    assert_eq!(cpus(&one).as_deref(), Some("0"));
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn kill_reaches_a_whole_tree_with_sessions_of_its_own() {
+    let held = Held::new("kill", &Resources::default());
+    let script = "setsid sh -c 'sleep 60 & setsid sleep 60 & sleep 60' & sleep 60 & echo started; wait";
+    let mut shell = Shell::inside(&held, script);
+    shell.go();
+    assert_eq!(shell.first_line(), "started\n");
+    until("five processes", || held.0.pids().expect("pids").len() >= 5);
+    held.0.kill().expect("kill");
+    assert_eq!(shell.0.wait().expect("wait").signal(), Some(9));
+    until("nobody is left", || held.0.pids().expect("pids").is_empty());
+    held.0.kill().expect("killing nobody is no error");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn frozen_processes_stand_still_until_they_are_thawed() {
+    let held = Held::new("freeze", &Resources::default());
+    let mut shell = Shell::inside(&held, "echo answer");
+    held.0.freeze().expect("freeze");
+    shell.go();
+    let stdout = shell.0.stdout.take().expect("stdout");
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line).expect("line");
+        sender.send(line).expect("send");
+    });
+    assert!(receiver.recv_timeout(Duration::from_millis(200)).is_err(), "a frozen process answered");
+    held.0.thaw().expect("thaw");
+    assert_eq!(receiver.recv_timeout(DEADLINE).expect("answer"), "answer\n");
+    reader.join().expect("reader");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn frozen_processes_can_be_killed() {
+    let held = Held::new("freeze-kill", &Resources::default());
+    let mut shell = Shell::inside(&held, "sleep 60");
+    held.0.freeze().expect("freeze");
+    held.0.kill().expect("kill");
+    assert_eq!(shell.0.wait().expect("wait").signal(), Some(9));
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn a_thread_that_enters_gives_its_cgroups_to_its_child() {
+    let held = Held::new("entry", &Resources { pids_limit: Some(20), ..Resources::default() });
+    let entry = held.0.entry().expect("entry");
+    let shell = std::thread::spawn(move || {
+        entry.enter().expect("enter");
+        Shell::waiting("echo")
+    });
+    let shell = shell.join().expect("thread");
+    for (version, controllers, path) in held.0.directories() {
+        let procs = std::fs::read_to_string(path.join("cgroup.procs")).expect("procs");
+        let inside = procs.lines().any(|line| line == shell.pid().to_string());
+        assert_eq!(inside, version == Version::V1, "{controllers:?}");
+    }
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn refused_limit_leaves_nothing_behind() {
+    // No limit here may be one that only v2 has: it would switch a controller on in the host's own root.
+    let nonsense = Resources { pids_limit: Some(5), cpuset_cpus: Some("nonsense".into()), ..Resources::default() };
+    let error = Cgroup::create(&host(), Some(&place("refused")), "x", &nonsense).expect_err("refused");
+    assert!(matches!(error, CgroupError::Limit { ref value, .. } if value == "nonsense"), "{error}");
+    assert!(error.to_string().starts_with("linux.resources.cpu.cpus: "), "{error}");
+    assert!(leftovers("refused").is_empty());
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn dropped_guard_removes_the_cgroup_and_kept_one_does_not() {
+    let (cgroup, guard) = Cgroup::create(&host(), Some(&place("guard")), "x", &Resources::default()).expect("create");
+    assert!(!leftovers("guard").is_empty());
+    drop(guard);
+    assert!(leftovers("guard").is_empty());
+    cgroup.delete().expect("deleting twice is no error");
+    assert!(cgroup.pids().expect("pids").is_empty());
+    cgroup.kill().expect("killing nobody is no error");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn cgroup_in_use_is_refused_and_an_empty_one_is_replaced() {
+    let held = Held::new("twice", &Resources { pids_limit: Some(9), ..Resources::default() });
+    let create = || Cgroup::create(&host(), Some(&place("twice")), "x", &Resources::default());
+    let shell = Shell::inside(&held, "sleep 60");
+    assert!(matches!(create(), Err(CgroupError::Occupied { .. })));
+    assert_eq!(held.read("pids", "pids.max"), "9", "the first container keeps its own");
+    drop(shell);
+    until("it is empty", || held.0.pids().expect("pids").is_empty());
+    let (_again, guard) = create().expect("create");
+    assert_eq!(held.read("pids", "pids.max"), "max", "limits of an earlier owner are gone");
+    guard.keep();
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn cgroups_made_by_the_workload_are_killed_and_removed_with_it() {
+    let held = Held::new("nested", &Resources::default());
+    let top = held.0.directories().next().map(|(_, _, path)| path.to_path_buf()).expect("directory");
+    let shell = Shell::inside(&held, "sleep 60");
+    let below = top.join("a/b");
+    std::fs::create_dir_all(&below).expect("nested");
+    std::fs::create_dir(top.join("c")).expect("nested");
+    std::fs::write(below.join("cgroup.procs"), shell.pid().to_string()).expect("move");
+    assert_eq!(held.0.pids().expect("pids"), [shell.pid()]);
+    held.0.kill().expect("kill");
+    held.0.delete().expect("delete");
+    assert!(!top.exists());
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn state_written_and_read_back_can_do_everything() {
+    let held = Held::new("state", &Resources { memory_limit: Some(64 * M), ..Resources::default() });
+    let text = serde_json::to_string(&held.0).expect("write");
+    let mut back: Cgroup = serde_json::from_str(&text).expect("read");
+    let shell = Shell::inside(&held, "sleep 60");
+    assert_eq!(back.pids().expect("pids"), [shell.pid()]);
+    back.update(&host(), &Resources { memory_limit: Some(32 * M), ..Resources::default() }).expect("update");
+    assert!(back.memory_files().0.is_some());
+    assert_eq!(back.clone_target().is_some(), host().has_v2());
+    back.kill().expect("kill");
+    back.delete().expect("delete");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn update_joins_a_controller_that_creation_left_out() {
+    // Without linux.cgroupsPath nothing is joined that is not limited.
+    let id = format!("test-{}-late", std::process::id());
+    let (cgroup, guard) = Cgroup::create(&host(), None, &id, &Resources::default()).expect("create");
+    guard.keep();
+    let mut held = Held(cgroup);
+    let mut shell = Shell::inside(&held, "sleep 60 & sleep 60 & echo started; wait");
+    shell.go();
+    assert_eq!(shell.first_line(), "started\n");
+    held.0.update(&host(), &Resources { pids_limit: Some(3), ..Resources::default() }).expect("update");
+    assert_eq!(held.read("pids", "pids.max"), "3");
+    assert_eq!(held.read("pids", "pids.current"), "3");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn quota_and_memory_can_be_raised_and_lowered_together() {
+    let mut held = Held::new(
+        "order",
+        &Resources {
+            memory_limit: Some(32 * M),
+            memory_swap: Some(32 * M),
+            cpu_quota: Some(50_000),
+            cpu_period: Some(100_000),
+            ..Resources::default()
+        },
+    );
+    for memory in [128 * M, 16 * M] {
+        let resources = Resources {
+            memory_limit: Some(memory),
+            memory_swap: Some(memory),
+            cpu_quota: Some(memory / 1000),
+            cpu_period: Some(200_000),
+            ..Resources::default()
+        };
+        held.0.update(&host(), &resources).expect("update");
+    }
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn the_same_holds_on_a_host_without_v2() {
+    if !host().has_v2() || host().has_v2_controllers() {
+        return;
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let unified = mounts
+        .lines()
+        .find(|line| line.contains(" - cgroup2 "))
+        .and_then(|line| line.split(' ').nth(4))
+        .expect("the v2 mount");
+    // unshare(1) makes the namespace's mounts private, so the host keeps its hierarchy.
+    let status = Command::new("unshare")
+        .args([
+            "-m",
+            "sh",
+            "-c",
+            "umount \"$1\" && exec \"$2\" --ignored --skip the_same_holds_on --test-threads 2",
+            "sh",
+            unified,
+        ])
+        .arg(std::env::current_exe().expect("this test"))
+        .status()
+        .expect("unshare");
+    assert!(status.success());
+}
