@@ -194,6 +194,23 @@ fn device_rules_deny_what_they_do_not_name() {
 
 #[test]
 #[ignore = "needs root: cgroups"]
+fn device_rule_with_a_hole_becomes_a_program_or_is_refused_by_name() {
+    // v1 cannot take one device out of a wider rule, a program can.
+    let rules = vec![rule(true, 'c', None), rule(false, 'c', Some((1, 5)))];
+    let resources = Resources { devices: rules, ..Resources::default() };
+    if !host().has_v2() {
+        let error = Cgroup::create(&host(), Some(&place("hole")), "x", &resources).expect_err("refused");
+        assert!(error.to_string().starts_with("linux.resources.devices[1] \"c 1:5 rwm\": "), "{error}");
+        return;
+    }
+    let script = "echo x >/dev/null && echo null; head -c1 /dev/zero >/dev/null && echo zero; \
+                  d=$(mktemp -d); mknod $d/disk b 8 0 && echo mknod; rm -rf $d";
+    let held = Held::new("hole", &resources);
+    assert_eq!(Shell::inside(&held, script).finish().1, "null\n");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
 fn cpu_quota_is_written_and_throttles() {
     let limits =
         Resources { cpu_quota: Some(20_000), cpu_period: Some(100_000), cpu_shares: Some(512), ..Resources::default() };

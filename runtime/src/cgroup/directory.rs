@@ -15,6 +15,8 @@ use crate::cgroup::error::CgroupError;
 
 /// The largest file read from a cgroup. `cgroup.procs` of 100,000 processes has 700 KB.
 const LARGEST_FILE: usize = 16 << 20;
+/// Room for the text of a small file and one byte to see that it has ended.
+pub(super) const USUAL_FILE: usize = 1024;
 /// The first and the longest pause between two attempts to remove a directory that is still busy.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(20));
 
@@ -63,7 +65,7 @@ impl Directory {
     }
 
     pub(super) fn read(&self, name: &str) -> io::Result<String> {
-        read_all(&self.file(name, OFlags::RDONLY)?)
+        read_all(&self.file(name, OFlags::RDONLY)?, USUAL_FILE)
     }
 
     /// The processes that are members of this very directory.
@@ -114,9 +116,10 @@ impl Directory {
     }
 }
 
-/// Reads a whole file from its start; also again, to see what has changed.
-pub(super) fn read_all(file: &OwnedFd) -> io::Result<String> {
-    let mut bytes = vec![0; 4096];
+/// Reads a whole file from its start; also again, to see what has changed. `usual` is the size it has as a rule: the
+/// kernel makes the text anew for each call, and std would begin with reads of 32 bytes.
+pub(super) fn read_all(file: &OwnedFd, usual: usize) -> io::Result<String> {
+    let mut bytes = vec![0; usual];
     let mut length = 0;
     while let Some(room) = bytes.get_mut(length..) {
         let offset = u64::try_from(length).map_err(io::Error::other)?;

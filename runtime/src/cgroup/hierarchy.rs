@@ -8,7 +8,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
+
+use crate::cgroup::directory;
 use crate::cgroup::error::CgroupError;
+
+/// Room for the mounts of a usual host.
+const MOUNTINFO_BYTES: usize = 32 * 1024;
 
 /// The version of the cgroup interface that a hierarchy speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -69,14 +75,14 @@ impl Hierarchies {
     /// # Errors
     /// [`CgroupError::Read`] when `/proc` cannot be read, [`CgroupError::NoHierarchy`] when nothing is mounted.
     pub fn read() -> Result<Self, CgroupError> {
-        let mountinfo = read_file(Path::new("/proc/self/mountinfo"))?;
-        let own = read_file(Path::new("/proc/self/cgroup"))?;
+        let mountinfo = read_file(Path::new("/proc/self/mountinfo"), MOUNTINFO_BYTES)?;
+        let own = read_file(Path::new("/proc/self/cgroup"), directory::USUAL_FILE)?;
         let mut this = Self::parse(&mountinfo, &own);
         if this.all.is_empty() {
             return Err(CgroupError::NoHierarchy);
         }
         for hierarchy in this.all.iter_mut().filter(|h| h.version == Version::V2) {
-            let list = read_file(&hierarchy.mount.join("cgroup.controllers"))?;
+            let list = read_file(&hierarchy.mount.join("cgroup.controllers"), directory::USUAL_FILE)?;
             hierarchy.controllers = list.split_ascii_whitespace().map(str::to_owned).collect();
         }
         Ok(this)
@@ -205,9 +211,10 @@ fn unescape(field: &str) -> String {
     plain
 }
 
-fn read_file(path: &Path) -> Result<String, CgroupError> {
-    std::fs::read(path)
-        .and_then(|bytes| String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error)))
+fn read_file(path: &Path, usual: usize) -> Result<String, CgroupError> {
+    rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(io::Error::from)
+        .and_then(|file| directory::read_all(&file, usual))
         .map_err(|source| CgroupError::Read { path: path.to_path_buf(), source })
 }
 

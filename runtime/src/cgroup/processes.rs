@@ -101,7 +101,7 @@ fn wait_for_freezer(directory: &Directory, deadline: Instant) -> io::Result<bool
 fn wait_for_event(directory: &Directory, line: &str, deadline: Instant) -> io::Result<bool> {
     let events = directory.file("cgroup.events", OFlags::RDONLY)?;
     loop {
-        if directory::read_all(&events)?.lines().any(|have| have == line) {
+        if directory::read_all(&events, directory::USUAL_FILE)?.lines().any(|have| have == line) {
             return Ok(true);
         }
         let left = deadline.saturating_duration_since(Instant::now());
