@@ -90,6 +90,9 @@ pub struct Process {
     pub console_size: Option<(u16, u16)>,
     /// `oomScoreAdj`, -1000..=1000.
     pub oom_score_adj: Option<i32>,
+    /// `apparmorProfile`: to write to `/proc/self/attr/apparmor/exec` before the exec. `None` when the bundle names
+    /// none or `unconfined`; a machine without AppArmor never has one, the bundle is refused there.
+    pub apparmor_profile: Option<CString>,
 }
 
 /// The five capability sets as bit masks (bit n is capability number n of `capabilities(7)`).

@@ -1,0 +1,192 @@
+//! Every key of the runtime specification 1.3 and what lazaret does with it. Data only; [`super`] walks it.
+
+use super::Key;
+use super::Shape::{List, Object, Read, Refused, RefusedNumber};
+
+const fn key(name: &'static str, shape: super::Shape) -> Key {
+    Key { name, shape }
+}
+
+const OTHER_SYSTEM: &str = "it belongs to another operating system";
+const HOOKS: &str = "hooks are not run yet";
+const LABELS: &str = "SELinux labels are not set yet";
+const SCHEDULING: &str = "scheduling attributes are not set yet";
+const LISTENER: &str = "the sandbox owns the one seccomp listener that the kernel grants";
+const IO_RULES: &str = "per-device block I/O rules are not written yet";
+const REAL_TIME: &str = "real-time bandwidth does not exist in cgroup v2";
+const KERNEL_MEMORY: &str = "the kernel has no kernel-memory limits any more (since 5.4)";
+
+/// The top level.
+pub(super) const TOP: &[Key] = &[
+    key("ociVersion", Read),
+    key("annotations", Read),
+    key("hostname", Read),
+    key("domainname", Read),
+    key("root", Object(&[key("path", Read), key("readonly", Read)])),
+    key("process", Object(PROCESS)),
+    key("mounts", List(MOUNT)),
+    key("linux", Object(LINUX)),
+    key("hooks", Object(HOOK_POINTS)),
+    key("solaris", Refused(OTHER_SYSTEM)),
+    key("windows", Refused(OTHER_SYSTEM)),
+    key("freebsd", Refused(OTHER_SYSTEM)),
+    key("zos", Refused(OTHER_SYSTEM)),
+    key("vm", Refused("lazaret runs no virtual machines")),
+];
+
+const HOOK_POINTS: &[Key] = &[
+    key("prestart", Refused(HOOKS)),
+    key("createRuntime", Refused(HOOKS)),
+    key("createContainer", Refused(HOOKS)),
+    key("startContainer", Refused(HOOKS)),
+    key("poststart", Refused(HOOKS)),
+    key("poststop", Refused(HOOKS)),
+];
+
+const PROCESS: &[Key] = &[
+    key("args", Read),
+    key("commandLine", Refused(OTHER_SYSTEM)),
+    key("consoleSize", Object(&[key("height", Read), key("width", Read)])),
+    key("cwd", Read),
+    key("env", Read),
+    key("terminal", Read),
+    key("user", Object(USER)),
+    key("capabilities", Object(CAPABILITIES)),
+    key("noNewPrivileges", Read),
+    key("rlimits", List(&[key("type", Read), key("soft", Read), key("hard", Read)])),
+    key("oomScoreAdj", Read),
+    key("apparmorProfile", Read),
+    key("selinuxLabel", Refused(LABELS)),
+    key("ioPriority", Refused(SCHEDULING)),
+    key("scheduler", Refused(SCHEDULING)),
+    key("execCPUAffinity", Refused(SCHEDULING)),
+];
+
+const USER: &[Key] = &[
+    key("uid", Read),
+    key("gid", Read),
+    key("umask", Read),
+    key("additionalGids", Read),
+    key("username", Refused(OTHER_SYSTEM)),
+];
+
+const CAPABILITIES: &[Key] = &[
+    key("bounding", Read),
+    key("effective", Read),
+    key("inheritable", Read),
+    key("permitted", Read),
+    key("ambient", Read),
+];
+
+const MOUNT: &[Key] = &[
+    key("destination", Read),
+    key("source", Read),
+    key("type", Read),
+    key("options", Read),
+    key("uidMappings", List(ID_MAPPING)),
+    key("gidMappings", List(ID_MAPPING)),
+];
+
+const ID_MAPPING: &[Key] = &[key("containerID", Read), key("hostID", Read), key("size", Read)];
+
+const LINUX: &[Key] = &[
+    key("namespaces", List(&[key("type", Read), key("path", Read)])),
+    key("uidMappings", List(ID_MAPPING)),
+    key("gidMappings", List(ID_MAPPING)),
+    key("devices", List(DEVICE)),
+    key("cgroupsPath", Read),
+    key("resources", Object(RESOURCES)),
+    key("sysctl", Read),
+    key("rootfsPropagation", Read),
+    key("maskedPaths", Read),
+    key("readonlyPaths", Read),
+    key("seccomp", Object(SECCOMP)),
+    key("mountLabel", Refused(LABELS)),
+    key("intelRdt", Refused("cache and bandwidth allocation (resctrl) is not set yet")),
+    key("memoryPolicy", Refused("NUMA memory policies are not set yet")),
+    key("netDevices", Refused("network devices are not moved into the container yet")),
+    key("personality", Refused("execution domains are not set: the sandbox's filter allows the default one alone")),
+    key("timeOffsets", Refused("clock offsets are not set yet")),
+];
+
+const DEVICE: &[Key] = &[
+    key("path", Read),
+    key("type", Read),
+    key("major", Read),
+    key("minor", Read),
+    key("fileMode", Read),
+    key("uid", Read),
+    key("gid", Read),
+];
+
+const RESOURCES: &[Key] = &[
+    key(
+        "devices",
+        List(&[key("allow", Read), key("type", Read), key("major", Read), key("minor", Read), key("access", Read)]),
+    ),
+    key("memory", Object(MEMORY)),
+    key("cpu", Object(CPU)),
+    key("pids", Object(&[key("limit", Read)])),
+    key("blockIO", Object(BLOCK_IO)),
+    key("hugepageLimits", List(&[key("pageSize", Read), key("limit", Read)])),
+    key("unified", Read),
+    key("network", Object(NETWORK)),
+    key("rdma", Refused("RDMA limits are not written yet")),
+];
+
+const MEMORY: &[Key] = &[
+    key("limit", Read),
+    key("reservation", Read),
+    key("swap", Read),
+    key("kernel", RefusedNumber(KERNEL_MEMORY)),
+    key("kernelTCP", RefusedNumber(KERNEL_MEMORY)),
+    key("swappiness", Refused("swappiness of a cgroup does not exist in cgroup v2")),
+    key("disableOOMKiller", Refused("the OOM killer cannot be disabled in cgroup v2")),
+    key("useHierarchy", Refused("hierarchical accounting cannot be chosen in cgroup v2")),
+    key("checkBeforeUpdate", Refused("usage is not compared before a limit is lowered yet")),
+];
+
+const CPU: &[Key] = &[
+    key("shares", Read),
+    key("quota", Read),
+    key("period", Read),
+    key("cpus", Read),
+    key("mems", Read),
+    key("burst", RefusedNumber("CPU burst is not written yet")),
+    key("idle", RefusedNumber("SCHED_IDLE cgroups are not made yet")),
+    key("realtimeRuntime", RefusedNumber(REAL_TIME)),
+    key("realtimePeriod", RefusedNumber(REAL_TIME)),
+];
+
+const BLOCK_IO: &[Key] = &[
+    key("weight", Read),
+    key("leafWeight", RefusedNumber("leaf weights do not exist in cgroup v2")),
+    key("weightDevice", Refused(IO_RULES)),
+    key("throttleReadBpsDevice", Refused(IO_RULES)),
+    key("throttleWriteBpsDevice", Refused(IO_RULES)),
+    key("throttleReadIOPSDevice", Refused(IO_RULES)),
+    key("throttleWriteIOPSDevice", Refused(IO_RULES)),
+];
+
+const NETWORK: &[Key] = &[
+    key("classID", RefusedNumber("the net_cls controller does not exist in cgroup v2")),
+    key("priorities", Refused("the net_prio controller does not exist in cgroup v2")),
+];
+
+const SECCOMP: &[Key] = &[
+    key("defaultAction", Read),
+    key("defaultErrnoRet", Read),
+    key("architectures", Read),
+    key("flags", Read),
+    key("listenerPath", Refused(LISTENER)),
+    key("listenerMetadata", Refused(LISTENER)),
+    key(
+        "syscalls",
+        List(&[
+            key("names", Read),
+            key("action", Read),
+            key("errnoRet", Read),
+            key("args", List(&[key("index", Read), key("value", Read), key("valueTwo", Read), key("op", Read)])),
+        ]),
+    ),
+];
