@@ -22,6 +22,7 @@ mod limits;
 mod location;
 mod member;
 mod processes;
+mod restrict;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -33,7 +34,8 @@ use crate::cgroup::hierarchy::Hierarchy;
 use crate::cgroup::limits::Setting;
 use crate::cgroup::location::Location;
 use crate::cgroup::member::Member;
-use crate::spec::resources::{DeviceRule, Resources};
+use crate::cgroup::restrict::DeviceMeans;
+use crate::spec::resources::Resources;
 
 pub use crate::cgroup::entry::Entry;
 pub use crate::cgroup::error::CgroupError;
@@ -95,7 +97,7 @@ impl Cgroup {
                 cgroup.join(hierarchy, &settings)?;
             }
             member::apply(&cgroup.members, &settings)?;
-            cgroup.restrict_devices(&resources.devices, &means)?;
+            means.apply(&cgroup.members, &resources.devices)?;
             let cgroup = cgroup.clone();
             return Ok((cgroup, guard));
         }
@@ -111,27 +113,6 @@ impl Cgroup {
             Some(member) => member.make(hierarchy, &self.location, &needed),
             None => Ok(()),
         }
-    }
-
-    fn restrict_devices(&self, rules: &[DeviceRule], means: &DeviceMeans) -> Result<(), CgroupError> {
-        const KEY: &str = "linux.resources.devices";
-        let member = match means {
-            DeviceMeans::None => return Ok(()),
-            DeviceMeans::Lines(_) => self.member(Version::V1, "devices"),
-            DeviceMeans::Program => self.member(Version::V2, ""),
-        };
-        let unavailable = CgroupError::ControllerUnavailable { key: KEY.into(), controller: "devices".into() };
-        let directory = member.ok_or(unavailable)?.directory()?;
-        let DeviceMeans::Lines(lines) = means else { return attach_program(&directory, rules) };
-        for (file, value) in lines {
-            directory.write(file.name(), value).map_err(|source| CgroupError::Limit {
-                key: KEY.into(),
-                path: directory.path().join(file.name()),
-                value: value.clone(),
-                source,
-            })?;
-        }
-        Ok(())
     }
 
     /// The v2 directory for CLONE_INTO_CGROUP, also on a hybrid host; `None` where v2 is not mounted.
@@ -282,6 +263,23 @@ impl Cgroup {
         (open(limit), open(usage))
     }
 
+    /// How many processes of the container the kernel has killed for want of memory; `None` where the container is not
+    /// in a memory cgroup.
+    ///
+    /// # Errors
+    /// [`CgroupError::Read`].
+    pub fn oom_kills(&self) -> Result<Option<u64>, CgroupError> {
+        let (member, file) = match (self.member(Version::V1, "memory"), self.member(Version::V2, "memory")) {
+            (Some(member), _) => (member, "memory.oom_control"),
+            (None, Some(member)) => (member, "memory.events"),
+            (None, None) => return Ok(None),
+        };
+        let directory = member.directory()?;
+        let failed = |source| CgroupError::Read { path: directory.path().join(file), source };
+        let text = directory.read(file).map_err(failed)?;
+        Ok(text.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.parse().ok()))
+    }
+
     /// The directories by version and the kernel's names of their controllers, the tracking one first: where statistics
     /// are read.
     pub fn directories(&self) -> impl Iterator<Item = (Version, &[String], &Path)> {
@@ -312,33 +310,6 @@ impl Cgroup {
     }
 }
 
-/// How the device rules become effective.
-#[derive(Debug)]
-enum DeviceMeans {
-    /// There are none.
-    None,
-    /// The v1 controller: half the time of a program, which the kernel has to verify and compile (0.17 against 0.38 ms).
-    Lines(Vec<(devices::File, String)>),
-    /// A program on the v2 directory, also for rules that v1 cannot say.
-    Program,
-}
-
-impl DeviceMeans {
-    fn choose(host: &Hierarchies, rules: &[DeviceRule]) -> Result<Self, CgroupError> {
-        if rules.is_empty() {
-            return Ok(Self::None);
-        }
-        if host.with(Version::V1, "devices").is_none() {
-            return Ok(Self::Program);
-        }
-        match devices::v1_lines(rules) {
-            Ok(lines) => Ok(Self::Lines(lines)),
-            Err(_too_fine) if host.has_v2() => Ok(Self::Program),
-            Err(error) => Err(error),
-        }
-    }
-}
-
 /// Whether a container with these limits joins the hierarchy; the reasons are in the header.
 fn joins(hierarchy: &Hierarchy, host: &Hierarchies, settings: &[Setting], means: &DeviceMeans, placed: bool) -> bool {
     let v1 = |name| hierarchy.offers(Version::V1, name);
@@ -347,15 +318,6 @@ fn joins(hierarchy: &Hierarchy, host: &Hierarchies, settings: &[Setting], means:
         || (!host.has_v2() && v1("freezer"))
         || (matches!(means, DeviceMeans::Lines(_)) && v1("devices"))
         || (placed && STATISTICS.into_iter().any(v1))
-}
-
-fn attach_program(directory: &Directory, rules: &[DeviceRule]) -> Result<(), CgroupError> {
-    let failed = |operation| {
-        move |source| CgroupError::DeviceProgram { path: directory.path().to_path_buf(), operation, source }
-    };
-    let program: Vec<[u8; 8]> = devices::v2_program(rules).into_iter().map(devices::Insn::encode).collect();
-    let program = crate::sys::bpf::load_device_program(&program).map_err(failed("load"))?;
-    crate::sys::bpf::attach_device_program(directory.fd(), program).map_err(failed("attach"))
 }
 
 fn attach_to(member: &Member, pid: i32) -> Result<(), CgroupError> {
