@@ -8,12 +8,31 @@
 //!
 //! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote. It must not use anything else.
 
-use std::os::fd::OwnedFd;
-use std::process::ExitCode;
-
+mod audit;
+mod clock;
+mod container;
+mod copyin;
+mod decide;
+mod dispatch;
+mod handlers;
 pub mod handoff;
+mod jail;
 pub mod limits;
+mod monitor;
+mod notify;
 pub mod record;
+mod request;
+mod signature;
+mod supervisor;
+#[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
+mod sys;
+mod text;
+mod tracee;
+mod verdict;
+mod watch;
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::ExitCode;
 
 /// What the launcher hands to the forked child that becomes the sentry.
 #[derive(Debug)]
@@ -37,7 +56,31 @@ pub struct Seat {
 /// Code 0 when every listener that was handed over is dead and all records are written. On a failure of its own it
 /// says [`handoff::FromSentry::Failed`] and the code is 1; the kernel then answers trapped calls with `ENOSYS`.
 #[must_use]
-pub fn serve(seat: Seat) -> ExitCode {
-    drop(seat);
-    ExitCode::FAILURE
+pub fn serve(mut seat: Seat) -> ExitCode {
+    let cell = match jail::shut(&mut seat) {
+        Ok(cell) => cell,
+        Err(error) => {
+            // Without a monitor there is nobody to tell: the code alone says it.
+            return match handoff::send_to_monitor(seat.control.as_fd(), &failure(&error)) {
+                Ok(()) | Err(_) => ExitCode::FAILURE,
+            };
+        }
+    };
+    let post = watch::Post {
+        control: seat.control,
+        audit: seat.audit,
+        audit_length: cell.audit_length,
+        proc: seat.proc,
+        wake: cell.wake,
+        sizes: cell.sizes,
+    };
+    match watch::serve(post) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_told) => ExitCode::FAILURE,
+    }
+}
+
+/// The last message: why the sentry ends, as far as a packet holds it.
+fn failure(error: &dyn std::error::Error) -> handoff::FromSentry {
+    handoff::FromSentry::Failed { why: text::cut(supervisor::chain(error).as_bytes(), limits::RECORDED_TEXT) }
 }

@@ -16,3 +16,62 @@ pub const HOSTNAME_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Bytes of a host or domain name: `__NEW_UTS_LEN` of `include/uapi/linux/utsname.h`; longer is `EINVAL`.
 pub const HOSTNAME: usize = 64;
+
+/// Bytes of a path that are copied from a guest: `PATH_MAX` of `include/uapi/linux/limits.h`, the kernel's own bound.
+pub const GUEST_PATH: usize = 4096;
+
+/// Bytes of a short guest string that are copied: a file system type, a module or key name.
+pub const GUEST_NAME: usize = 256;
+
+/// Characters of one guest text that stay in a record.
+pub const RECORDED_TEXT: usize = 256;
+
+/// Characters of the line that tells what was refused; it is also the key of the counts.
+pub const RECORDED_WHAT: usize = 160;
+
+/// Bytes of records that may wait for the writer. A record has some 600 bytes, so a burst of 400 fits; what does not
+/// fit is counted as dropped.
+pub const QUEUE: usize = 256 * 1024;
+
+/// Distinct refusals that are counted one by one; further ones share the entry "other". At 300 bytes an entry that is
+/// 80 KiB.
+pub const DISTINCT: usize = 256;
+
+/// Records of one distinct decision that are written; further ones are counted as dropped, so that a flood of one
+/// call can neither fill the audit file nor hide another call.
+pub const RECORDS_OF_ONE_KIND: u64 = 1000;
+
+/// Bytes of the audit file that records may take, whatever was there before included.
+pub const AUDIT_RECORDS: u64 = 64 * 1024 * 1024;
+
+/// Bytes of the audit file beyond [`AUDIT_RECORDS`] that are kept for the summary. Their sum is `RLIMIT_FSIZE`.
+pub const AUDIT_SUMMARY: u64 = 1024 * 1024;
+
+/// Bytes of one line that a reader of the audit file takes in: the summary is the longest.
+pub const AUDIT_LINE: u64 = AUDIT_SUMMARY;
+
+/// Distinct refusals that a reader of the audit file tells apart, whoever wrote it.
+pub const SUMMARISED: usize = 1024;
+
+/// Bytes of `/proc/PID/status` that are read; the lines wanted stand in the first 300.
+pub const PROC_STATUS: usize = 4096;
+
+/// Bytes of a cgroup memory file that are read: one number.
+pub const MEMORY_FILE: usize = 64;
+
+/// Listeners at a time. A pod has a few containers, and each exec adds one while it lasts; one more than this ends the
+/// sentry, since what cannot be watched must not run.
+pub const LISTENERS: usize = 256;
+
+/// Stack of a listener's thread, in bytes of address space; some 12 KiB of it are touched.
+pub const THREAD_STACK: usize = 128 * 1024;
+
+/// `RLIMIT_NOFILE`: three descriptors for each listener, the seat's, and those open while a call is looked at.
+pub const DESCRIPTORS: u64 = 3 * 256 + 32;
+
+/// `RLIMIT_AS`: the static binary, [`LISTENERS`] stacks and one heap take 40 MiB; a runaway allocation ends the
+/// sentry, and with it the container.
+pub const ADDRESS_SPACE: u64 = 512 * 1024 * 1024;
+
+/// How long the thread of a listener whose tasks are all gone may take to put down its last record.
+pub const THREAD_END: Duration = Duration::from_millis(50);

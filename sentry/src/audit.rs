@@ -1,0 +1,211 @@
+//! The audit queue: listeners' threads put records in, the main thread writes them out.
+//!
+//! Used by `supervisor` (in) and `watch` (out). Bounded: what does not fit is counted, never waited for, so that a full
+//! disk or a flood changes no verdict. One lock, held for no system call but the wake-up of the writer.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rustix::io::Errno;
+
+use crate::record::{Dropped, Entry, Line, Record, Summary, VERSION};
+use crate::{clock, limits};
+
+/// The queue and the counts.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    pending: Mutex<Pending>,
+    wake: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    /// Whole lines.
+    lines: Vec<u8>,
+    /// Records that found no room since the last batch.
+    dropped: u64,
+    tally: BTreeMap<String, Entry<'static>>,
+}
+
+/// What waits to be written.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    lines: Vec<u8>,
+    dropped: u64,
+}
+
+impl Audit {
+    /// An empty queue; `wake` is the eventfd by which the writer learns that it is not empty.
+    pub(crate) fn new(wake: OwnedFd) -> Self {
+        Self { pending: Mutex::default(), wake }
+    }
+
+    /// The eventfd, to be polled.
+    pub(crate) fn wake(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+
+    /// Counts a decision and queues its record. Never blocks on the writer.
+    pub(crate) fn put(&self, record: Record<'static>) {
+        let key = key(&record);
+        let mut pending = self.lock();
+        let seen = count(&mut pending.tally, key, &record);
+        if seen > limits::RECORDS_OF_ONE_KIND {
+            pending.dropped += 1;
+            return;
+        }
+        drop(pending);
+        let line = serde_json::to_vec(&Line::Decision(record));
+        let mut pending = self.lock();
+        let was_idle = pending.lines.is_empty() && pending.dropped == 0;
+        match line {
+            Ok(line) if pending.lines.len() + line.len() < limits::QUEUE => {
+                pending.lines.extend_from_slice(&line);
+                pending.lines.push(b'\n');
+            }
+            Ok(_) | Err(_) => pending.dropped += 1,
+        }
+        drop(pending);
+        if was_idle {
+            self.wake_writer();
+        }
+    }
+
+    /// Makes the main thread look, at the queue and at everything else.
+    pub(crate) fn wake_writer(&self) {
+        // EAGAIN: the counter is full, so the writer has been woken 2^64 - 2 times already. Nothing else can happen.
+        match rustix::io::write(&self.wake, &1_u64.to_ne_bytes()) {
+            Ok(_) | Err(_) => {}
+        }
+    }
+
+    /// Takes what waits and leaves `spare` (emptied) in its place.
+    fn take(&self, mut spare: Vec<u8>) -> Batch {
+        spare.clear();
+        let mut counter = [0; 8];
+        // EAGAIN: nobody has woken us; the queue is looked at all the same.
+        match rustix::io::read(&self.wake, &mut counter) {
+            Ok(_) | Err(_) => {}
+        }
+        let mut pending = self.lock();
+        Batch { lines: std::mem::replace(&mut pending.lines, spare), dropped: std::mem::take(&mut pending.dropped) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What makes two decisions the same.
+fn key(record: &Record<'_>) -> String {
+    let technique = record.technique.as_deref().unwrap_or_default();
+    format!("{:?} {technique} {}", record.verdict, record.what)
+}
+
+/// Counts the decision and returns how often it has been made.
+fn count(tally: &mut BTreeMap<String, Entry<'static>>, key: String, record: &Record<'static>) -> u64 {
+    let fresh = |what: Cow<'static, str>, technique, why, allow| Entry {
+        what,
+        verdict: record.verdict,
+        technique,
+        count: 0,
+        why,
+        allow,
+    };
+    let entry = if tally.len() < limits::DISTINCT || tally.contains_key(&key) {
+        tally.entry(key).or_insert_with(|| {
+            fresh(record.what.clone(), record.technique.clone(), record.why.clone(), record.allow.clone())
+        })
+    } else {
+        let why = Some("more distinct calls than are counted one by one".into());
+        tally.entry(format!("{:?} other", record.verdict)).or_insert_with(|| fresh("other".into(), None, why, None))
+    };
+    entry.count = entry.count.saturating_add(1);
+    entry.count
+}
+
+/// The audit file; owned by the main thread.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    file: OwnedFd,
+    /// Bytes in the file, ours and those before.
+    length: u64,
+    /// The last write ended in the middle of a line.
+    is_cut: bool,
+    dropped: u64,
+    spare: Vec<u8>,
+}
+
+impl Ledger {
+    /// Appends to `file`, which has `length` bytes.
+    pub(crate) fn new(file: OwnedFd, length: u64) -> Self {
+        Self { file, length, is_cut: false, dropped: 0, spare: Vec::new() }
+    }
+
+    /// Writes what waits. A file that takes no more costs records, which are counted, and nothing else.
+    pub(crate) fn write_pending(&mut self, audit: &Audit) {
+        let batch = audit.take(std::mem::take(&mut self.spare));
+        let lost = self.append(&batch.lines, limits::AUDIT_RECORDS);
+        let dropped = batch.dropped.saturating_add(lost);
+        self.spare = batch.lines;
+        if dropped > 0 {
+            self.dropped = self.dropped.saturating_add(dropped);
+            let line = Line::Dropped(Dropped { version: VERSION, time: clock::now().into(), count: dropped });
+            self.append_line(&line, limits::AUDIT_RECORDS);
+        }
+    }
+
+    /// Writes the counts of everything, the last line of a sentry.
+    pub(crate) fn write_summary(&mut self, audit: &Audit) {
+        let entries = audit.lock().tally.values().cloned().collect();
+        let line =
+            Line::Summary(Summary { version: VERSION, time: clock::now().into(), dropped: self.dropped, entries });
+        self.append_line(&line, limits::AUDIT_RECORDS + limits::AUDIT_SUMMARY);
+    }
+
+    fn append_line(&mut self, line: &Line<'_>, limit: u64) {
+        // A line that cannot be encoded or written is missing in the file; the reader then counts records.
+        if let Ok(mut bytes) = serde_json::to_vec(line) {
+            bytes.push(b'\n');
+            self.append(&bytes, limit);
+        }
+    }
+
+    /// Appends as many whole lines as `limit` bytes of file have room for, and returns how many were lost.
+    fn append(&mut self, lines: &[u8], limit: u64) -> u64 {
+        if self.is_cut && self.write(b"\n") == 0 {
+            return count_lines(lines);
+        }
+        let room = usize::try_from(limit.saturating_sub(self.length)).unwrap_or(usize::MAX);
+        let fitting = lines.get(..room).unwrap_or(lines);
+        let end = fitting.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
+        let written = self.write(fitting.get(..end).unwrap_or_default());
+        count_lines(lines).saturating_sub(count_lines(fitting.get(..written).unwrap_or_default()))
+    }
+
+    /// Writes what the file takes: a short write to a regular file means that there is no room for more.
+    fn write(&mut self, bytes: &[u8]) -> usize {
+        let written = loop {
+            match rustix::io::write(&self.file, bytes) {
+                Ok(written) => break written,
+                Err(Errno::INTR) => {}
+                Err(_no_room) => break 0,
+            }
+        };
+        self.length = self.length.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+        if let Some(last) = bytes.get(..written).and_then(<[u8]>::last) {
+            self.is_cut = *last != b'\n';
+        }
+        written
+    }
+}
+
+fn count_lines(lines: &[u8]) -> u64 {
+    u64::try_from(lines.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[path = "audit_tests.rs"]
+mod tests;

@@ -1,0 +1,113 @@
+//! The decision: a pure function of a copied request and of facts.
+//!
+//! Called by `supervisor`. Must not see `tracee`, `copyin`, `notify` or `sys`: what is decided on here can no longer be
+//! changed by anybody.
+
+use lazaret_profiles::class::{Errno, Event};
+
+use crate::dispatch;
+use crate::request::{NameFault, Reason, Request, Subject};
+
+/// What is known beside the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    /// The container may name itself.
+    pub(crate) may_set_hostname: bool,
+    /// The caller's effective user id in the pod's user namespace; `None` where nothing hangs on it.
+    pub(crate) effective_uid: Option<u32>,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Refuse, and say why.
+    Refuse(Errno, Reason),
+    /// The call itself is wrong: the errno that the kernel would give.
+    Fail(Errno),
+    /// Ask the monitor to set this name.
+    SetName {
+        /// The domain name rather than the host name.
+        domain: bool,
+        /// The name.
+        name: Vec<u8>,
+    },
+    /// Write the container's view of the system to this address.
+    WriteSysinfo {
+        /// Where.
+        address: u64,
+    },
+}
+
+/// `EFAULT`: the name cannot be read.
+const EFAULT: Errno = Errno(14);
+
+/// Decides.
+pub(crate) fn decide(request: &Request, facts: Facts) -> Decision {
+    match &request.subject {
+        Subject::Refused { errno, reason } => Decision::Refuse(*errno, *reason),
+        Subject::Mount => Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Mount)),
+        Subject::Sysinfo { address } => Decision::WriteSysinfo { address: *address },
+        Subject::Name { domain, name } => set_name(*domain, name, facts),
+    }
+}
+
+/// The order of sethostname(2): right first, then length, then memory.
+fn set_name(domain: bool, name: &Result<Vec<u8>, NameFault>, facts: Facts) -> Decision {
+    if !facts.may_set_hostname || facts.effective_uid != Some(0) {
+        return Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Hostname));
+    }
+    match name {
+        Ok(name) => Decision::SetName { domain, name: name.clone() },
+        Err(NameFault::TooLong) => Decision::Fail(Errno::EINVAL),
+        Err(NameFault::Unreadable) => Decision::Fail(EFAULT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: Facts = Facts { may_set_hostname: true, effective_uid: Some(0) };
+
+    fn request(subject: Subject) -> Request {
+        Request { syscall: "x".to_owned(), rule: "", arguments: Vec::new(), subject }
+    }
+
+    fn named(name: Result<Vec<u8>, NameFault>) -> Request {
+        request(Subject::Name { domain: false, name })
+    }
+
+    #[test]
+    fn mount_and_what_the_table_refuses_are_refused_whoever_asks() {
+        assert_eq!(
+            decide(&request(Subject::Mount), ROOT),
+            Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Mount))
+        );
+        let refused = Subject::Refused { errno: Errno::ENOSYS, reason: Reason::UNEXPECTED };
+        assert_eq!(decide(&request(refused), ROOT), Decision::Refuse(Errno::ENOSYS, Reason::UNEXPECTED));
+    }
+
+    #[test]
+    fn root_of_a_container_that_may_sets_the_name() {
+        assert_eq!(decide(&named(Ok(b"x".to_vec())), ROOT), Decision::SetName { domain: false, name: b"x".to_vec() });
+    }
+
+    #[test]
+    fn name_of_anybody_else_is_refused_whatever_it_is() {
+        let refused = Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Hostname));
+        for facts in [
+            Facts { may_set_hostname: false, ..ROOT },
+            Facts { effective_uid: Some(1000), ..ROOT },
+            Facts { effective_uid: None, ..ROOT },
+        ] {
+            assert_eq!(decide(&named(Ok(b"x".to_vec())), facts), refused);
+            assert_eq!(decide(&named(Err(NameFault::TooLong)), facts), refused);
+        }
+    }
+
+    #[test]
+    fn wrong_names_fail_as_in_the_kernel() {
+        assert_eq!(decide(&named(Err(NameFault::TooLong)), ROOT), Decision::Fail(Errno::EINVAL));
+        assert_eq!(decide(&named(Err(NameFault::Unreadable)), ROOT), Decision::Fail(EFAULT));
+    }
+}

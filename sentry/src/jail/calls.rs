@@ -1,0 +1,164 @@
+//! The system calls that the jailed sentry makes, and with which arguments.
+//!
+//! Data for `filter`. Names are those of the table of lazaret-profiles; one that it does not have fails the jail. Each
+//! call says who needs it; a call that nobody needs any more goes.
+
+use std::os::fd::RawFd;
+
+use crate::sys;
+
+/// The descriptors that conditions name.
+#[derive(Debug)]
+pub(crate) struct Descriptors {
+    pub(crate) control: RawFd,
+    pub(crate) audit: RawFd,
+    pub(crate) proc: RawFd,
+    pub(crate) wake: RawFd,
+}
+
+/// What an argument has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Must {
+    /// Its low 32 bits are this: descriptors and requests, which are ints to the kernel.
+    Equal(u64),
+    /// All 64 bits are this.
+    EqualWord(u64),
+    /// It has none of these bits.
+    HaveNone(u64),
+}
+
+/// An argument's place and what it has to be.
+pub(super) type Condition = (u8, Must);
+
+/// A call and the lists of conditions of which one has to hold; no list lets every argument pass.
+pub(super) type Permit = (&'static str, Vec<Vec<Condition>>);
+
+/// What glibc tries first for a thread. It is answered with ENOSYS, since its flags stand in memory, and glibc goes on
+/// to clone(2), whose flags stand in a register.
+pub(super) const UNAVAILABLE: &str = "clone3";
+
+/// Every call that may be made.
+pub(super) fn permits(descriptors: &Descriptors) -> Vec<Permit> {
+    let mut permits = listener_calls();
+    permits.extend(talking_calls(descriptors));
+    permits.extend(looking_calls(descriptors));
+    permits.extend(runtime_calls());
+    permits
+}
+
+/// `notify`, `copyin`, `handlers::sysinfo`.
+fn listener_calls() -> Vec<Permit> {
+    vec![
+        ("ioctl", sys::LISTENER_REQUESTS.map(|request| vec![(1, Must::Equal(request))]).to_vec()),
+        // The kernel lets them reach what CAP_SYS_PTRACE in the pod's user namespace reaches: the pod.
+        ("process_vm_readv", Vec::new()),
+        ("process_vm_writev", Vec::new()),
+        ("sysinfo", Vec::new()),
+    ]
+}
+
+/// `monitor`, `audit`, `watch`.
+fn talking_calls(descriptors: &Descriptors) -> Vec<Permit> {
+    let only = |descriptor: RawFd| vec![(0, Must::Equal(int(descriptor)))];
+    vec![
+        ("recvmsg", vec![only(descriptors.control)]),
+        ("sendmsg", vec![only(descriptors.control)]),
+        ("write", vec![only(descriptors.audit), only(descriptors.wake)]),
+        ("poll", Vec::new()),
+        // poll(2) with a timeout that is not in milliseconds, as rustix has it.
+        ("ppoll", Vec::new()),
+        ("read", Vec::new()),
+        ("close", Vec::new()),
+    ]
+}
+
+/// `tracee`, `handlers::sysinfo`.
+fn looking_calls(descriptors: &Descriptors) -> Vec<Permit> {
+    let in_proc = (0, Must::Equal(int(descriptors.proc)));
+    vec![
+        ("openat", vec![vec![in_proc, (2, Must::HaveNone(sys::OPEN_FOR_MORE_THAN_READING))]]),
+        ("readlinkat", vec![vec![in_proc]]),
+        ("pread64", Vec::new()),
+    ]
+}
+
+/// What the Rust and C libraries need for memory, threads, locks, time and the end.
+fn runtime_calls() -> Vec<Permit> {
+    let no_code = vec![vec![(2, Must::HaveNone(sys::EXECUTABLE))]];
+    vec![
+        ("mmap", no_code.clone()),
+        ("mprotect", no_code),
+        ("munmap", Vec::new()),
+        ("mremap", Vec::new()),
+        ("madvise", Vec::new()),
+        ("brk", Vec::new()),
+        ("futex", Vec::new()),
+        // A wait with a timeout is continued by it after SIGSTOP and SIGCONT or a freeze of the cgroup.
+        ("restart_syscall", Vec::new()),
+        // The vDSO answers this in user space unless the machine's clock source cannot be read from there.
+        ("clock_gettime", Vec::new()),
+        (UNAVAILABLE, Vec::new()),
+        ("clone", vec![vec![(0, Must::EqualWord(sys::THREAD_FLAGS))]]),
+        ("set_robust_list", Vec::new()),
+        ("rseq", Vec::new()),
+        ("sigaltstack", Vec::new()),
+        ("rt_sigprocmask", Vec::new()),
+        ("sched_getaffinity", Vec::new()),
+        ("gettid", Vec::new()),
+        ("exit", Vec::new()),
+        ("exit_group", Vec::new()),
+    ]
+}
+
+/// A descriptor as the kernel compares it.
+fn int(descriptor: RawFd) -> u64 {
+    u64::from(descriptor.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use lazaret_profiles::syscalls;
+
+    use super::*;
+
+    const DESCRIPTORS: Descriptors = Descriptors { control: 10, audit: 11, proc: 12, wake: 14 };
+
+    #[test]
+    fn every_permit_is_in_the_table_and_stands_once() {
+        let permits = permits(&DESCRIPTORS);
+        let names: BTreeSet<&str> = permits.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names.len(), permits.len());
+        for name in names {
+            assert!(syscalls::by_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn list_is_within_its_bound_and_starts_nothing() {
+        let permits = permits(&DESCRIPTORS);
+        assert!(permits.len() <= 45);
+        for forbidden in [
+            "execve",
+            "execveat",
+            "fork",
+            "vfork",
+            "socket",
+            "open",
+            "openat2",
+            "ptrace",
+            "kill",
+            "mount",
+            "setns",
+            "unshare",
+            "seccomp",
+            "prctl",
+            "bpf",
+            "io_uring_setup",
+            "pidfd_getfd",
+        ] {
+            assert!(!permits.iter().any(|(name, _)| *name == forbidden), "{forbidden}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Unit tests of `record`.
+
+use super::*;
+
+fn record(what: &'static str, verdict: Outcome) -> Record<'static> {
+    Record {
+        version: VERSION,
+        time: "2026-01-01T00:00:00.000000000Z".into(),
+        container: "c1".into(),
+        pid: 7,
+        exe: "/bin/sh".into(),
+        syscall: "mount".into(),
+        args: Arguments(vec![("source".into(), "none".into()), ("flags".into(), "0".into())]),
+        what: what.into(),
+        verdict,
+        errno: Some("EPERM".into()),
+        rule: "emulated".into(),
+        technique: Some("escape.mount".into()),
+        why: Some("why".into()),
+        allow: Some("allow".into()),
+        error: None,
+    }
+}
+
+fn line(line: &Line<'_>) -> String {
+    serde_json::to_string(line).unwrap() + "\n"
+}
+
+fn refused(what: &'static str) -> String {
+    line(&Line::Decision(record(what, Outcome::Refused)))
+}
+
+fn summary(entries: &[(&'static str, u64)]) -> String {
+    let entries = entries
+        .iter()
+        .map(|(what, count)| Entry {
+            what: (*what).into(),
+            verdict: Outcome::Refused,
+            technique: Some("escape.mount".into()),
+            count: *count,
+            why: Some("why".into()),
+            allow: Some("allow".into()),
+        })
+        .collect();
+    line(&Line::Summary(Summary { version: VERSION, time: "t".into(), dropped: 0, entries }))
+}
+
+fn counts(file: &str) -> Vec<(String, u64)> {
+    summarise(file.as_bytes()).unwrap().into_iter().map(|distinct| (distinct.what, distinct.count)).collect()
+}
+
+fn pairs(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
+    expected.iter().map(|(what, count)| ((*what).to_owned(), *count)).collect()
+}
+
+#[test]
+fn record_is_one_line_with_its_documented_fields() {
+    let text = refused("mount x");
+    assert_eq!(text.matches('\n').count(), 1);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    for field in [
+        "kind",
+        "version",
+        "time",
+        "container",
+        "pid",
+        "exe",
+        "syscall",
+        "args",
+        "what",
+        "verdict",
+        "errno",
+        "rule",
+        "technique",
+        "why",
+        "allow",
+    ] {
+        assert!(value.get(field).is_some(), "{field}");
+    }
+    assert_eq!(value["kind"], "decision");
+    assert_eq!(value["verdict"], "refused");
+    assert_eq!(value["args"]["source"], "none");
+}
+
+#[test]
+fn every_line_survives_a_round_trip() {
+    let lines = [
+        Line::Decision(record("a\u{1b}\"\n", Outcome::Answered)),
+        Line::Dropped(Dropped { version: VERSION, time: "t".into(), count: 3 }),
+        serde_json::from_str(&summary(&[("a", 1)])).unwrap(),
+    ];
+    for original in lines {
+        let back: Line<'_> = serde_json::from_str(&line(&original)).unwrap();
+        assert_eq!(back, original);
+    }
+}
+
+#[test]
+fn records_are_counted_when_there_is_no_summary() {
+    let file = [refused("a"), refused("b"), refused("a"), line(&Line::Decision(record("c", Outcome::Answered)))];
+    assert_eq!(counts(&file.concat()), pairs(&[("a", 2), ("b", 1)]));
+}
+
+#[test]
+fn summary_takes_the_place_of_the_records_before_it_and_not_of_those_after() {
+    let file = [refused("a"), refused("b"), summary(&[("a", 50), ("b", 1)]), refused("a"), refused("c")];
+    assert_eq!(counts(&file.concat()), pairs(&[("a", 51), ("b", 1), ("c", 1)]));
+    assert_eq!(counts(&[summary(&[("a", 2)]), summary(&[("a", 3)])].concat()), pairs(&[("a", 5)]));
+}
+
+#[test]
+fn what_is_lost_is_listed() {
+    let dropped = line(&Line::Dropped(Dropped { version: VERSION, time: "t".into(), count: 4 }));
+    let cut_line = refused("a").get(..20).unwrap().to_owned();
+    let file = [refused("a"), dropped, "\n".to_owned(), cut_line];
+    assert_eq!(
+        counts(&file.concat()),
+        pairs(&[("a", 1), ("decisions without a record", 4), ("unreadable audit lines", 2)])
+    );
+}
+
+#[test]
+fn guest_text_cannot_move_the_terminal() {
+    let file = refused("mount \u{1b}[2J\u{202e}");
+    assert_eq!(counts(&file), pairs(&[("mount \\u{1b}[2J\\u{202e}", 1)]));
+}
+
+#[test]
+fn hostile_file_is_read_within_bounds() {
+    let mut file = String::new();
+    for number in 0..limits::SUMMARISED + 5 {
+        file.push_str(&refused("@@@").replace("@@@", &number.to_string()));
+    }
+    file.push_str(&"x".repeat(usize::try_from(limits::AUDIT_LINE).unwrap() + 10));
+    let distinct = summarise(file.as_bytes()).unwrap();
+    assert_eq!(distinct.len(), limits::SUMMARISED + 2);
+    assert_eq!(distinct[limits::SUMMARISED].count, 5);
+    assert_eq!(distinct[limits::SUMMARISED + 1].count, 2);
+}
+
+#[test]
+fn empty_file_has_no_refusals() {
+    assert_eq!(counts(""), Vec::new());
+}

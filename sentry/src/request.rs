@@ -1,0 +1,176 @@
+//! A trapped call as owned data: what it asks for and how that reads. Nothing in here points into a guest.
+//!
+//! Made by `copyin`, judged by `decide`, put down by `supervisor`. Must not hold an address that anybody follows; the
+//! one address in here (`Subject::Sysinfo`) is where an answer is written to.
+
+use lazaret_profiles::class::Errno;
+
+use crate::limits;
+use crate::text;
+
+/// One trapped call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// The table's name of it, or `#NUMBER` where the table has none.
+    pub(crate) syscall: String,
+    /// What the table's class of it is called.
+    pub(crate) rule: &'static str,
+    /// Its arguments as text, in order.
+    pub(crate) arguments: Vec<Argument>,
+    /// What there is to decide.
+    pub(crate) subject: Subject,
+}
+
+/// One argument as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Argument {
+    pub(crate) name: &'static str,
+    /// Decoded and cut.
+    pub(crate) text: String,
+    /// Whether it tells one attempt from another.
+    pub(crate) telling: bool,
+}
+
+/// What there is to decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The table refuses the call or these arguments.
+    Refused {
+        /// The answer.
+        errno: Errno,
+        /// The words for the record.
+        reason: Reason,
+    },
+    /// mount(2) or umount2(2).
+    Mount,
+    /// sethostname(2) or setdomainname(2).
+    Name {
+        /// The domain name rather than the host name.
+        domain: bool,
+        /// The bytes, or why there are none.
+        name: Result<Vec<u8>, NameFault>,
+    },
+    /// sysinfo(2) into this address of the caller.
+    Sysinfo {
+        /// Where the answer goes.
+        address: u64,
+    },
+}
+
+/// Why a name could not be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameFault {
+    /// Longer than [`limits::HOSTNAME`], or of negative length.
+    TooLong,
+    /// Its memory cannot be read.
+    Unreadable,
+}
+
+/// Why a call is refused, in the words that the record and the user get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reason {
+    /// A stable id.
+    pub(crate) technique: &'static str,
+    /// Why, one line.
+    pub(crate) why: &'static str,
+    /// What would allow it, or why nothing does.
+    pub(crate) allow: &'static str,
+}
+
+impl Reason {
+    /// The filter and the table disagree: refused, and worth a bug report.
+    pub(crate) const UNEXPECTED: Self = Self {
+        technique: "sentry.unexpected",
+        why: "the filter sent a call that the table does not trap",
+        allow: "nothing does; this is a bug in lazaret",
+    };
+
+    /// A handler failed: refused, whatever the rights of the caller are.
+    pub(crate) const FAILED: Self = Self {
+        technique: "sentry.failure",
+        why: "the sentry could not carry the call out",
+        allow: "the audit record names the error",
+    };
+}
+
+impl Request {
+    /// The line that tells this attempt from others, such as `mount -t tmpfs none on /mnt` or `unshare CLONE_NEWUSER`.
+    pub(crate) fn what(&self) -> String {
+        let line = self.mount_line().unwrap_or_else(|| {
+            let mut line = self.syscall.clone();
+            for argument in self.arguments.iter().filter(|argument| argument.telling) {
+                line.push(' ');
+                line.push_str(&argument.text);
+            }
+            line
+        });
+        text::cut(line.as_bytes(), limits::RECORDED_WHAT)
+    }
+
+    /// mount(2) the way that mount(8) is typed. The flags stand in the record.
+    fn mount_line(&self) -> Option<String> {
+        let (Subject::Mount, [source, target, fstype, ..]) = (&self.subject, self.arguments.as_slice()) else {
+            return None;
+        };
+        let kind = if fstype.text == NULL { "-o" } else { "-t" };
+        let word = if fstype.text == NULL { self.arguments.get(3)? } else { fstype };
+        Some(format!("{} {kind} {} {} on {}", self.syscall, word.text, source.text, target.text))
+    }
+
+    /// A telling part for errors and tests: the text of the argument with this name.
+    #[cfg(test)]
+    pub(crate) fn argument(&self, name: &str) -> Option<&str> {
+        self.arguments.iter().find(|argument| argument.name == name).map(|argument| argument.text.as_str())
+    }
+}
+
+/// The text of a null pointer where a string is expected.
+pub(crate) const NULL: &str = "NULL";
+
+/// The text of a string that cannot be read.
+pub(crate) const UNREADABLE: &str = "?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn argument(name: &'static str, text: &str, telling: bool) -> Argument {
+        Argument { name, text: text.to_owned(), telling }
+    }
+
+    fn request(syscall: &str, subject: Subject, arguments: Vec<Argument>) -> Request {
+        Request { syscall: syscall.to_owned(), rule: "", arguments, subject }
+    }
+
+    fn refused() -> Subject {
+        Subject::Refused { errno: Errno::EPERM, reason: Reason::UNEXPECTED }
+    }
+
+    #[test]
+    fn mount_reads_as_it_is_typed() {
+        let mut arguments = vec![
+            argument("source", "none", true),
+            argument("target", "/mnt", true),
+            argument("fstype", "tmpfs", true),
+            argument("flags", "MS_NOSUID", true),
+        ];
+        assert_eq!(request("mount", Subject::Mount, arguments.clone()).what(), "mount -t tmpfs none on /mnt");
+        arguments[2].text = NULL.to_owned();
+        arguments[3].text = "MS_BIND".to_owned();
+        assert_eq!(request("mount", Subject::Mount, arguments).what(), "mount -o MS_BIND none on /mnt");
+    }
+
+    #[test]
+    fn only_telling_arguments_make_the_line() {
+        let arguments = vec![argument("request", "PTRACE_ATTACH", true), argument("pid", "17", false)];
+        assert_eq!(request("ptrace", refused(), arguments).what(), "ptrace PTRACE_ATTACH");
+        let umount = vec![argument("target", "/proc", true), argument("flags", "MNT_DETACH", false)];
+        assert_eq!(request("umount2", Subject::Mount, umount).what(), "umount2 /proc");
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let arguments = vec![argument("path", &"x".repeat(1000), true)];
+        assert_eq!(request("swapon", refused(), arguments).what().chars().count(), limits::RECORDED_WHAT + 1);
+    }
+}

@@ -1,0 +1,191 @@
+//! One thread for each listener: takes a notification, has it judged, answers it, records it. The only place that
+//! answers and the only place that records.
+//!
+//! Started by `watch`. Whatever fails on the way is a refusal with a record; nothing falls through.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use lazaret_profiles::class::Errno;
+
+use crate::audit::Audit;
+use crate::container::Container;
+use crate::decide::{self, Decision, Facts};
+use crate::handlers::{hostname, sysinfo};
+use crate::monitor::{Monitor, MonitorError};
+use crate::notify::{Arrival, Call, Listener, NotifyError};
+use crate::record::{Arguments, Outcome, Record, VERSION};
+use crate::request::{Reason, Request, Subject};
+use crate::tracee::{TraceeError, Tracees};
+use crate::verdict::Verdict;
+use crate::{clock, copyin};
+
+/// What the threads of all listeners share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// Where records go.
+    pub(crate) audit: Audit,
+    /// Who sets names.
+    pub(crate) monitor: Monitor,
+    /// Who calls.
+    pub(crate) tracees: Tracees,
+}
+
+/// One listener and its container.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    listener: Listener,
+    container: Container,
+    shared: Arc<Shared>,
+}
+
+/// What was found and done for one call.
+struct Judgement {
+    verdict: Verdict,
+    outcome: Outcome,
+    reason: Option<Reason>,
+    error: Option<String>,
+}
+
+/// Why a call that was decided could not be carried out.
+#[derive(Debug, thiserror::Error)]
+enum CallError {
+    #[error("cannot tell who calls")]
+    Caller(#[from] TraceeError),
+    #[error("cannot set the name")]
+    Name(#[from] MonitorError),
+    #[error("cannot describe the system")]
+    System(#[from] sysinfo::SysinfoError),
+}
+
+impl Supervisor {
+    /// Of this listener.
+    pub(crate) fn new(listener: Listener, container: Container, shared: Arc<Shared>) -> Self {
+        Self { listener, container, shared }
+    }
+
+    /// Serves until no task is left under the filter.
+    pub(crate) fn serve(mut self) -> Result<(), NotifyError> {
+        loop {
+            match self.listener.receive()? {
+                Arrival::Call(call) => self.handle(&call)?,
+                Arrival::Nothing => {}
+                Arrival::End => return Ok(()),
+            }
+        }
+    }
+
+    fn handle(&mut self, call: &Call) -> Result<(), NotifyError> {
+        let request = copyin::request(call);
+        let executable = self.shared.tracees.executable(call.pid);
+        let judgement = self.judge(call, &request);
+        if !self.listener.is_waiting(call) {
+            // Killed meanwhile: what was read may be another process's, and there is nobody to answer.
+            return Ok(());
+        }
+        self.listener.answer(call, judgement.verdict)?;
+        self.shared.audit.put(self.record(call, request, executable, judgement));
+        Ok(())
+    }
+
+    /// The verdict on a copied request. An error on the way is a refusal.
+    fn judge(&self, call: &Call, request: &Request) -> Judgement {
+        let outcome = self.facts(call, request).and_then(|facts| self.carry_out(call, decide::decide(request, facts)));
+        outcome.unwrap_or_else(|error| Judgement {
+            verdict: Verdict::Errno(Errno::EPERM),
+            outcome: Outcome::Refused,
+            reason: Some(Reason::FAILED),
+            error: Some(chain(&error)),
+        })
+    }
+
+    fn facts(&self, call: &Call, request: &Request) -> Result<Facts, CallError> {
+        let may_set_hostname = self.container.may_set_hostname;
+        let effective_uid = match request.subject {
+            Subject::Name { .. } if may_set_hostname => Some(self.shared.tracees.effective_uid(call.pid)?),
+            Subject::Name { .. } | Subject::Refused { .. } | Subject::Mount | Subject::Sysinfo { .. } => None,
+        };
+        Ok(Facts { may_set_hostname, effective_uid })
+    }
+
+    fn carry_out(&self, call: &Call, decision: Decision) -> Result<Judgement, CallError> {
+        let answered = |verdict| Judgement { verdict, outcome: Outcome::Answered, reason: None, error: None };
+        Ok(match decision {
+            Decision::Refuse(errno, reason) => Judgement {
+                verdict: Verdict::Errno(errno),
+                outcome: Outcome::Refused,
+                reason: Some(reason),
+                error: None,
+            },
+            Decision::Fail(errno) => answered(Verdict::Errno(errno)),
+            // Both act for the caller, so it has to be there still: what was decided on has to be its own.
+            Decision::SetName { .. } | Decision::WriteSysinfo { .. } if !self.listener.is_waiting(call) => {
+                answered(Verdict::Errno(Errno::EPERM))
+            }
+            Decision::SetName { domain, name } => {
+                answered(hostname::set(&self.shared.monitor, &self.container.id, &name, domain)?)
+            }
+            Decision::WriteSysinfo { address } => answered(sysinfo::write(&self.container, call.pid, address)?),
+        })
+    }
+
+    fn record(&self, call: &Call, request: Request, executable: String, judgement: Judgement) -> Record<'static> {
+        let what = request.what();
+        let arguments = request.arguments.into_iter().map(|argument| (argument.name.into(), argument.text.into()));
+        Record {
+            version: VERSION,
+            time: clock::now().into(),
+            container: self.container.id.clone().into(),
+            pid: call.pid,
+            exe: executable.into(),
+            syscall: request.syscall.into(),
+            args: Arguments(arguments.collect()),
+            what: what.into(),
+            verdict: judgement.outcome,
+            errno: errno_name(judgement.verdict),
+            rule: request.rule.into(),
+            technique: judgement.reason.map(|reason| reason.technique.into()),
+            why: judgement.reason.map(|reason| reason.why.into()),
+            allow: judgement.reason.map(|reason| reason.allow.into()),
+            error: judgement.error.map(Cow::Owned),
+        }
+    }
+}
+
+/// The symbol of the errno that the caller gets, such as `EPERM`.
+fn errno_name(verdict: Verdict) -> Option<Cow<'static, str>> {
+    match verdict {
+        Verdict::Value(_) => None,
+        Verdict::Errno(errno) => Some(format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into()),
+    }
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errno_is_named_and_a_value_is_none() {
+        assert_eq!(errno_name(Verdict::Errno(Errno::EPERM)).as_deref(), Some("EPERM"));
+        assert_eq!(errno_name(Verdict::Errno(Errno::EAFNOSUPPORT)).as_deref(), Some("EAFNOSUPPORT"));
+        assert_eq!(errno_name(Verdict::Value(0)), None);
+    }
+
+    #[test]
+    fn causes_follow_the_error() {
+        let error = CallError::Name(MonitorError::Gone);
+        assert_eq!(chain(&error), "cannot set the name: the monitor is gone");
+    }
+}
