@@ -4,9 +4,17 @@
 //! action by a search tree over ranges of equal action, then, for a few numbers, looks at arguments. It makes no
 //! decision of its own: [`crate::plan::Plan::decide`] says the same, and the tests compare the two.
 
+mod arguments;
+mod assemble;
+mod graph;
+mod tree;
+
 use thiserror::Error;
 
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
+use crate::syscalls::{AUDIT_ARCH, X32_BIT};
+use graph::{Graph, Node, NodeId, Test};
+use tree::Range;
 
 /// One instruction, laid out as the kernel's `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,6 +71,87 @@ pub enum EmitError {
 ///
 /// # Errors
 /// [`EmitError`] when the plan is too large for one program or names an argument above 5.
-pub fn emit(_plan: &Plan) -> Result<Program, EmitError> {
-    Err(EmitError::TooLong)
+pub fn emit(plan: &Plan) -> Result<Program, EmitError> {
+    let mut graph = Graph::default();
+    let number = numbers(&mut graph, plan)?;
+    let root = architectures(&mut graph, plan, number)?;
+    assemble::assemble(&graph, root)
+}
+
+/// Offsets in `struct seccomp_data`.
+const NR: u32 = 0;
+const ARCH: u32 = 4;
+
+/// Another architecture's numbers mean other calls: it is looked at before anything else.
+fn architectures(graph: &mut Graph, plan: &Plan, number: NodeId) -> Result<NodeId, EmitError> {
+    let mut node = graph.add(Node::Return(answer(Action::KillProcess)))?;
+    for (arch, action) in plan.foreign().iter().rev() {
+        let yes = graph.add(Node::Return(answer(*action)))?;
+        node = graph.add(Node::Branch { test: Test::Equal(*arch), yes, no: node })?;
+    }
+    let native = graph.add(Node::Branch { test: Test::Equal(AUDIT_ARCH), yes: number, no: node })?;
+    graph.add(Node::Load { offset: ARCH, next: native })
+}
+
+fn numbers(graph: &mut Graph, plan: &Plan) -> Result<NodeId, EmitError> {
+    let unknown = graph.add(Node::Return(answer(plan.unknown())))?;
+    let x32 = graph.add(Node::Return(answer(plan.x32())))?;
+    let mut ranges = vec![Range { start: 0, node: unknown }];
+    for (number, decision) in plan.decisions() {
+        let node = arguments::decision(graph, decision)?;
+        append(&mut ranges, Range { start: *number, node });
+        append(&mut ranges, Range { start: *number + 1, node: unknown });
+    }
+    append(&mut ranges, Range { start: X32_BIT, node: x32 });
+    let search = tree::search(graph, &merged(&ranges))?.unwrap_or(unknown);
+    graph.add(Node::Load { offset: NR, next: search })
+}
+
+/// A range that starts where the last one does takes its place.
+fn append(ranges: &mut Vec<Range>, range: Range) {
+    if ranges.last().is_some_and(|last| last.start == range.start) {
+        ranges.pop();
+    }
+    ranges.push(range);
+}
+
+/// Neighbours that lead to the same node are one range.
+fn merged(ranges: &[Range]) -> Vec<Range> {
+    let mut merged: Vec<Range> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        if merged.last().is_none_or(|last| last.node != range.node) {
+            merged.push(*range);
+        }
+    }
+    merged
+}
+
+/// The value that a program returns for an action (linux/seccomp.h).
+#[must_use]
+pub fn answer(action: Action) -> u32 {
+    match action {
+        Action::KillProcess => 0x8000_0000,
+        Action::KillThread => 0x0000_0000,
+        Action::Trap => 0x0003_0000,
+        Action::Errno(errno) => 0x0005_0000 | u32::from(errno),
+        Action::Notify => 0x7fc0_0000,
+        Action::Trace(data) => 0x7ff0_0000 | u32::from(data),
+        Action::Log => 0x7ffc_0000,
+        Action::Allow => 0x7fff_0000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Program, emit};
+    use crate::plan::{Witness, sandbox};
+
+    #[test]
+    fn sandbox_programs_are_small() {
+        for witness in Witness::ALL {
+            let program: Program = emit(&sandbox(*witness)).unwrap();
+            println!("{witness:?}: {} instructions", program.len());
+            assert!(program.len() <= 320);
+        }
+    }
 }

@@ -135,7 +135,7 @@ fn word(data: &SeccompData, offset: u32) -> u32 {
         _ => {
             let index = usize::try_from((offset - 16) / 8).unwrap_or(usize::MAX);
             let value = data.args.get(index).copied().unwrap_or(0); // verify has bounded the offset
-            if offset % 8 == 0 { low(value) } else { high(value) }
+            if offset.is_multiple_of(8) { low(value) } else { high(value) }
         }
     }
 }

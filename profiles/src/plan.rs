@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use crate::check::{Arguments, Check};
 use crate::class::{Class, Errno};
-use crate::rules::{self, Case, Cases, Verdict};
-use crate::syscalls::{self, Row};
+use crate::rules::{self, Cases, Verdict};
+use crate::syscalls::{self, Row, X32_BIT};
 
 /// What seccomp does with a call (seccomp(2), SECCOMP_RET_*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,16 +69,13 @@ impl Witness {
 /// The number that the tracer finds by PTRACE_GETEVENTMSG for a call that our program handed to it.
 pub const TRACE_DATA: u16 = 0x1a2a;
 
-/// Numbers with this bit are x32 calls, which share the architecture mark of x86-64 (`__X32_SYSCALL_BIT`).
-pub const X32_BIT: u32 = 0x4000_0000;
-
-/// Checks that lead to an action. All checks of an arm must hold.
+/// Checks that lead to a decision. All checks of an arm must hold.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Arm {
     /// The conditions; none means always.
     pub checks: Cow<'static, [Check]>,
-    /// What happens when they hold.
-    pub action: Action,
+    /// What happens when they hold: most often one action, sometimes further arms.
+    pub then: Decision,
 }
 
 /// What happens with one number.
@@ -99,7 +96,7 @@ impl Decision {
 
     fn decide(&self, args: &Arguments) -> Action {
         let first = self.arms.iter().find(|arm| arm.checks.iter().all(|check| check.holds(args)));
-        first.map_or(self.otherwise, |arm| arm.action)
+        first.map_or(self.otherwise, |arm| arm.then.decide(args))
     }
 }
 
@@ -206,14 +203,20 @@ fn of_row(row: &Row, witness: Witness) -> Decision {
 }
 
 fn of_cases(cases: &Cases, witness: Witness) -> Decision {
-    let arm = |case: &Case| Arm { checks: Cow::Borrowed(case.when), action: of_verdict(case.then, witness) };
-    Decision { arms: cases.list.iter().map(arm).collect(), otherwise: of_verdict(cases.otherwise, witness) }
+    let mut arms = Vec::with_capacity(cases.list.len());
+    for case in cases.list {
+        arms.push(Arm { checks: Cow::Borrowed(case.when), then: of_verdict(case.then, witness) });
+    }
+    let Decision { arms: rest, otherwise } = of_verdict(cases.otherwise, witness);
+    arms.extend(rest);
+    Decision { arms, otherwise }
 }
 
-fn of_verdict(verdict: Verdict, witness: Witness) -> Action {
+fn of_verdict(verdict: Verdict, witness: Witness) -> Decision {
     match verdict {
-        Verdict::Allow => Action::Allow,
-        Verdict::Refuse(refusal) => witness.sees(refusal.errno),
-        Verdict::Answer(errno) => Action::Errno(errno.0),
+        Verdict::Allow => Decision::always(Action::Allow),
+        Verdict::Refuse(refusal) => Decision::always(witness.sees(refusal.errno)),
+        Verdict::Answer(errno) => Decision::always(Action::Errno(errno.0)),
+        Verdict::Ask(cases) => of_cases(cases, witness),
     }
 }

@@ -8,7 +8,7 @@ use crate::check::{Arguments, Check, INT, LONG, Span, Spans};
 use crate::class::{Errno, Event, Refusal, Rule};
 
 /// What a case says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum Verdict {
     /// The kernel runs it.
     Allow,
@@ -16,6 +16,8 @@ pub enum Verdict {
     Refuse(Refusal),
     /// Refused without a record: honest programs ask, and fall back.
     Answer(Errno),
+    /// Further cases decide.
+    Ask(&'static Cases),
 }
 
 /// One line of a rule.
@@ -25,6 +27,17 @@ pub struct Case {
     pub when: &'static [Check],
     /// What follows.
     pub then: Verdict,
+}
+
+/// What a rule says in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// The kernel runs it.
+    Allowed,
+    /// Refused and recorded.
+    Recorded(Refusal),
+    /// Refused without a record.
+    Quiet(Errno),
 }
 
 /// A rule: cases in order, and what holds when none does.
@@ -37,11 +50,16 @@ pub struct Cases {
 }
 
 impl Cases {
-    /// What the rule says to these arguments.
+    /// What the rule says to these arguments, further cases included.
     #[must_use]
-    pub fn verdict(&self, args: &Arguments) -> Verdict {
+    pub fn answer(&self, args: &Arguments) -> Answer {
         let first = self.list.iter().find(|case| case.when.iter().all(|check| check.holds(args)));
-        first.map_or(self.otherwise, |case| case.then)
+        match first.map_or(self.otherwise, |case| case.then) {
+            Verdict::Allow => Answer::Allowed,
+            Verdict::Refuse(refusal) => Answer::Recorded(refusal),
+            Verdict::Answer(errno) => Answer::Quiet(errno),
+            Verdict::Ask(cases) => cases.answer(args),
+        }
     }
 }
 
@@ -67,6 +85,10 @@ const fn refuse(when: &'static [Check], event: Event, errno: Errno) -> Case {
 
 const fn answer(when: &'static [Check], errno: Errno) -> Case {
     Case { when, then: Verdict::Answer(errno) }
+}
+
+const fn ask(when: &'static [Check], cases: &'static Cases) -> Case {
+    Case { when, then: Verdict::Ask(cases) }
 }
 
 const fn refused(event: Event, errno: Errno) -> Verdict {
@@ -246,42 +268,54 @@ const IPPROTO_MPTCP: u64 = 262;
 const NETLINK_ROUTE: u64 = 0;
 const NETLINK_AUDIT: u64 = 9;
 
-const INET: &[Span] = &[is(AF_INET), is(AF_INET6)];
-
 const SOCKET: Cases = Cases {
     list: &[
-        allow(&[arg(0, INT, &[is(AF_UNIX)]), arg(1, SOCK_TYPE, &[span(SOCK_STREAM, SOCK_DGRAM), is(SOCK_SEQPACKET)])]),
-        allow(&[arg(0, INT, INET), arg(1, SOCK_TYPE, &[is(SOCK_STREAM)]), arg(2, INT, &[is(0), is(IPPROTO_TCP)])]),
-        allow(&[
-            arg(0, INT, INET),
-            arg(1, SOCK_TYPE, &[is(SOCK_DGRAM)]),
-            arg(2, INT, &[span(0, IPPROTO_ICMP), is(IPPROTO_UDP), is(IPPROTO_ICMPV6)]),
-        ]),
-        allow(&[
-            arg(0, INT, &[is(AF_NETLINK)]),
-            arg(1, SOCK_TYPE, &[span(SOCK_DGRAM, SOCK_RAW)]),
-            arg(2, INT, &[is(NETLINK_ROUTE)]),
-        ]),
-        // Logins ask for audit and take this as "no audit in the kernel".
-        answer(&[arg(0, INT, &[is(AF_NETLINK)]), arg(2, INT, &[is(NETLINK_AUDIT)])], Errno::EPROTONOSUPPORT),
-        refuse(&[arg(0, INT, &[is(AF_NETLINK)])], Event::Netlink, Errno::EPROTONOSUPPORT),
-        refuse(
-            &[arg(0, INT, INET), arg(1, SOCK_TYPE, &[is(SOCK_RAW), is(SOCK_PACKET)])],
-            Event::RawSocket,
-            Errno::EPERM,
-        ),
-        // Go's listeners try MPTCP first and fall back to TCP.
-        answer(&[arg(0, INT, INET), arg(2, INT, &[is(IPPROTO_MPTCP)])], Errno::EPROTONOSUPPORT),
-        refuse(&[arg(0, INT, INET)], Event::SocketProtocol, Errno::EPROTONOSUPPORT),
+        ask(&[arg(0, INT, &[is(AF_UNIX)])], &UNIX_SOCKET),
+        ask(&[arg(0, INT, &[is(AF_INET), is(AF_INET6)])], &INET_SOCKET),
+        ask(&[arg(0, INT, &[is(AF_NETLINK)])], &NETLINK_SOCKET),
     ],
     otherwise: refused(Event::SocketFamily, Errno::EAFNOSUPPORT),
 };
 
+const UNIX_SOCKET: Cases = Cases {
+    list: &[allow(&[arg(1, SOCK_TYPE, &[span(SOCK_STREAM, SOCK_DGRAM), is(SOCK_SEQPACKET)])])],
+    otherwise: refused(Event::RawSocket, Errno::EPERM),
+};
+
+const INET_SOCKET: Cases = Cases {
+    list: &[
+        ask(&[arg(1, SOCK_TYPE, &[is(SOCK_STREAM)])], &STREAM_SOCKET),
+        ask(&[arg(1, SOCK_TYPE, &[is(SOCK_DGRAM)])], &DATAGRAM_SOCKET),
+        refuse(&[arg(1, SOCK_TYPE, &[is(SOCK_RAW), is(SOCK_PACKET)])], Event::RawSocket, Errno::EPERM),
+    ],
+    otherwise: refused(Event::SocketProtocol, Errno::EPROTONOSUPPORT),
+};
+
+const STREAM_SOCKET: Cases = Cases {
+    list: &[
+        allow(&[arg(2, INT, &[is(0), is(IPPROTO_TCP)])]),
+        // Go's listeners try MPTCP first and fall back to TCP.
+        answer(&[arg(2, INT, &[is(IPPROTO_MPTCP)])], Errno::EPROTONOSUPPORT),
+    ],
+    otherwise: refused(Event::SocketProtocol, Errno::EPROTONOSUPPORT),
+};
+
+const DATAGRAM_SOCKET: Cases = Cases {
+    list: &[allow(&[arg(2, INT, &[span(0, IPPROTO_ICMP), is(IPPROTO_UDP), is(IPPROTO_ICMPV6)])])],
+    otherwise: refused(Event::SocketProtocol, Errno::EPROTONOSUPPORT),
+};
+
+const NETLINK_SOCKET: Cases = Cases {
+    list: &[
+        allow(&[arg(2, INT, &[is(NETLINK_ROUTE)])]),
+        // Logins ask for audit and take this as "no audit in the kernel".
+        answer(&[arg(2, INT, &[is(NETLINK_AUDIT)])], Errno::EPROTONOSUPPORT),
+    ],
+    otherwise: refused(Event::Netlink, Errno::EPROTONOSUPPORT),
+};
+
 const SOCKETPAIR: Cases = Cases {
-    list: &[allow(&[
-        arg(0, INT, &[is(AF_UNIX)]),
-        arg(1, SOCK_TYPE, &[span(SOCK_STREAM, SOCK_DGRAM), is(SOCK_SEQPACKET)]),
-    ])],
+    list: &[ask(&[arg(0, INT, &[is(AF_UNIX)])], &UNIX_SOCKET)],
     otherwise: refused(Event::SocketFamily, Errno::EAFNOSUPPORT),
 };
 
@@ -297,36 +331,45 @@ const SOL_NETLINK: u64 = 270;
 
 const SETSOCKOPT: Cases = Cases {
     list: &[
-        // ATTACH_BPF, ATTACH_REUSEPORT_CBPF, ATTACH_REUSEPORT_EBPF.
-        refuse(&[arg(1, INT, &[is(SOL_SOCKET)]), arg(2, INT, &[span(50, 52)])], Event::BpfAttach, Errno::EPERM),
-        // IPSEC_POLICY and XFRM_POLICY; from 64 on: iptables, arptables, ebtables, IPVS, multicast routing.
-        refuse(
-            &[arg(1, INT, &[is(SOL_IP)]), arg(2, INT, &[span(16, 17), span(64, INT)])],
-            Event::PacketFilter,
-            Errno::EPERM,
-        ),
-        // IPSEC_POLICY and XFRM_POLICY, ip6tables; from 200 on: multicast routing.
-        refuse(
-            &[arg(1, INT, &[is(SOL_IPV6)]), arg(2, INT, &[span(34, 35), span(64, 65), span(200, INT)])],
-            Event::PacketFilter,
-            Errno::EPERM,
-        ),
-        // REPAIR, REPAIR_QUEUE, QUEUE_SEQ, REPAIR_OPTIONS, REPAIR_WINDOW, ULP (kernel TLS, ESP in TCP).
-        refuse(
-            &[arg(1, INT, &[is(SOL_TCP)]), arg(2, INT, &[span(19, 22), is(29), is(31)])],
-            Event::SocketOption,
-            Errno::ENOPROTOOPT,
-        ),
-        // ENCAP: ESP and L2TP inside UDP.
-        refuse(&[arg(1, INT, &[is(SOL_UDP)]), arg(2, INT, &[is(100)])], Event::SocketOption, Errno::ENOPROTOOPT),
-        allow(&[arg(
-            1,
-            INT,
-            &[span(SOL_IP, SOL_SOCKET), is(SOL_TCP), is(SOL_UDP), is(SOL_IPV6), is(SOL_ICMPV6), is(SOL_NETLINK)],
-        )]),
+        ask(&[arg(1, INT, &[is(SOL_SOCKET)])], &SOCKET_OPTIONS),
+        ask(&[arg(1, INT, &[is(SOL_TCP)])], &TCP_OPTIONS),
+        ask(&[arg(1, INT, &[is(SOL_IP)])], &IP_OPTIONS),
+        ask(&[arg(1, INT, &[is(SOL_IPV6)])], &IPV6_OPTIONS),
+        ask(&[arg(1, INT, &[is(SOL_UDP)])], &UDP_OPTIONS),
+        allow(&[arg(1, INT, &[is(SOL_ICMPV6), is(SOL_NETLINK)])]),
     ],
     // Levels of families that socket(2) refuses: ALG, packet, TIPC, RDS, SCTP, XDP, vsock and later ones.
     otherwise: refused(Event::SocketOption, Errno::ENOPROTOOPT),
+};
+
+const SOCKET_OPTIONS: Cases = Cases {
+    // ATTACH_BPF, ATTACH_REUSEPORT_CBPF, ATTACH_REUSEPORT_EBPF.
+    list: &[refuse(&[arg(2, INT, &[span(50, 52)])], Event::BpfAttach, Errno::EPERM)],
+    otherwise: Verdict::Allow,
+};
+
+const TCP_OPTIONS: Cases = Cases {
+    // REPAIR, REPAIR_QUEUE, QUEUE_SEQ, REPAIR_OPTIONS, REPAIR_WINDOW, ULP (kernel TLS, ESP in TCP).
+    list: &[refuse(&[arg(2, INT, &[span(19, 22), is(29), is(31)])], Event::SocketOption, Errno::ENOPROTOOPT)],
+    otherwise: Verdict::Allow,
+};
+
+const IP_OPTIONS: Cases = Cases {
+    // IPSEC_POLICY and XFRM_POLICY; from 64 on: iptables, arptables, ebtables, IPVS, multicast routing.
+    list: &[refuse(&[arg(2, INT, &[span(16, 17), span(64, INT)])], Event::PacketFilter, Errno::EPERM)],
+    otherwise: Verdict::Allow,
+};
+
+const IPV6_OPTIONS: Cases = Cases {
+    // IPSEC_POLICY and XFRM_POLICY, ip6tables; from 200 on: multicast routing.
+    list: &[refuse(&[arg(2, INT, &[span(34, 35), span(64, 65), span(200, INT)])], Event::PacketFilter, Errno::EPERM)],
+    otherwise: Verdict::Allow,
+};
+
+const UDP_OPTIONS: Cases = Cases {
+    // ENCAP: ESP and L2TP inside UDP.
+    list: &[refuse(&[arg(2, INT, &[is(100)])], Event::SocketOption, Errno::ENOPROTOOPT)],
+    otherwise: Verdict::Allow,
 };
 
 // ioctl(unsigned int fd, unsigned int command, ...): asm-generic/ioctls.h and the drivers' own headers. The second

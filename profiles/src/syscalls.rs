@@ -5,12 +5,15 @@
 //! `x86_64`; classes and reasons are in `policy`, by name; a second architecture is a second file of numbers. The
 //! two are joined when the crate is compiled: a name that is missing on either side does not build.
 
+mod elsewhere;
 mod policy;
 mod x86_64;
 
+use std::sync::LazyLock;
+
 use crate::check::Arguments;
 use crate::class::{Class, Errno, Event, Refusal};
-use crate::rules::{self, Verdict};
+use crate::rules::{self, Answer};
 use policy::{POLICY, Policy};
 use x86_64 as architecture;
 
@@ -83,9 +86,9 @@ impl Row {
     pub fn refusal(&self, args: &Arguments) -> Option<Refusal> {
         match self.class {
             Class::DenyNotify(event) => Some(Refusal { event, errno: self.errno }),
-            Class::Arg(rule) => match rules::cases(rule).verdict(args) {
-                Verdict::Refuse(refusal) => Some(refusal),
-                Verdict::Allow | Verdict::Answer(_) => None,
+            Class::Arg(rule) => match rules::cases(rule).answer(args) {
+                Answer::Recorded(refusal) => Some(refusal),
+                Answer::Allowed | Answer::Quiet(_) => None,
             },
             Class::Native | Class::Emulate(_) | Class::Deny(_) => None,
         }
@@ -108,6 +111,35 @@ pub const TABLE: &[Row] = &JOINED;
 /// The value of `seccomp_data.arch` that the numbers belong to.
 pub const AUDIT_ARCH: u32 = architecture::AUDIT_ARCH;
 
+/// Numbers from this one on belong to x32, which shares the architecture mark of x86-64 (`__X32_SYSCALL_BIT`).
+pub const X32_BIT: u32 = architecture::X32_BIT;
+
+/// What a SCMP_ARCH_* name is to this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    /// The one that the table is for.
+    Own,
+    /// The processor runs its programs too; its calls come with this mark in `seccomp_data.arch`.
+    Relative(u32),
+    /// x32: our own mark, numbers from [`X32_BIT`] on.
+    X32,
+    /// Its programs do not run here.
+    Unrelated,
+}
+
+/// What a libseccomp architecture name is to this machine; `None` for a name that the specification does not have.
+#[must_use]
+pub fn architecture(name: &str) -> Option<Architecture> {
+    let known = architecture::ARCHITECTURES.iter().find(|(known, _)| *known == name);
+    known.map(|(_, what)| *what).or_else(|| elsewhere::ARCHITECTURES.contains(&name).then_some(Architecture::Unrelated))
+}
+
+/// Whether another architecture has a call of this name, which our own lacks.
+#[must_use]
+pub fn exists_elsewhere(name: &str) -> bool {
+    elsewhere::NAMES.contains(&name)
+}
+
 const COUNT: usize = architecture::NUMBERS.len();
 const _: () = assert!(POLICY.len() == COUNT, "the policy has rows that this architecture has no number for");
 static JOINED: [Row; COUNT] = join();
@@ -121,8 +153,16 @@ pub fn by_number(nr: u32) -> Option<&'static Row> {
 /// The row of a name; `None` for a name that this architecture does not have.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Row> {
-    TABLE.iter().find(|row| row.name == name)
+    let at = BY_NAME.binary_search_by_key(&name, |row| row.name).ok()?;
+    BY_NAME.get(at).copied()
 }
+
+/// A profile names hundreds of calls: found by search, not by a walk over the table for each.
+static BY_NAME: LazyLock<Vec<&'static Row>> = LazyLock::new(|| {
+    let mut rows: Vec<&'static Row> = TABLE.iter().collect();
+    rows.sort_unstable_by_key(|row| row.name);
+    rows
+});
 
 const fn join() -> [Row; COUNT] {
     let mut rows = [Row {

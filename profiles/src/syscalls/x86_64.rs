@@ -2,8 +2,23 @@
 //! the architecture's mark in `seccomp_data.arch`. Only `syscalls` reads it. A call that appears in a later kernel
 //! gets a line here and one in `policy`; until then its number is unknown, and is answered with ENOSYS.
 
+use super::Architecture;
+
 /// AUDIT_ARCH_X86_64: EM_X86_64 (62), 64 bit, little endian (linux/audit.h).
 pub(super) const AUDIT_ARCH: u32 = 0xc000_003e;
+
+/// `__X32_SYSCALL_BIT` (asm/unistd.h).
+pub(super) const X32_BIT: u32 = 0x4000_0000;
+
+/// AUDIT_ARCH_I386: EM_386 (3), little endian.
+const AUDIT_ARCH_I386: u32 = 0x4000_0003;
+
+/// The libseccomp names that mean something on this architecture.
+pub(super) const ARCHITECTURES: &[(&str, Architecture)] = &[
+    ("SCMP_ARCH_X86_64", Architecture::Own),
+    ("SCMP_ARCH_X86", Architecture::Relative(AUDIT_ARCH_I386)),
+    ("SCMP_ARCH_X32", Architecture::X32),
+];
 
 /// Number and name, sorted by number. 337 to 423 are a gap that the kernel keeps.
 pub(super) const NUMBERS: &[(u32, &str)] = &[
