@@ -3,8 +3,6 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::io::Errno;
-
 /// The `tasks` files of a container's v1 cgroups, open for writing.
 ///
 /// Moving any other process, or a whole process by `cgroup.procs`, takes the kernel's lock against forks and exits of
@@ -21,15 +19,11 @@ impl Entry {
         Self { tasks }
     }
 
-    /// Moves the calling process, which must have one thread, into every v1 cgroup of the container. The right to do so
-    /// is that of whoever opened the files, so the caller's own user namespace and identity do not matter.
-    ///
-    /// # Errors
-    /// The kernel's answer: `ENOSPC` for a cpuset without processors.
-    pub fn enter(&self) -> Result<(), Errno> {
-        for file in &self.tasks {
-            rustix::io::write(file, b"0")?;
-        }
-        Ok(())
+    /// The files, for the process that is to move itself by writing `0` to each. The right to do so is that of whoever
+    /// opened them, so that process's own user namespace and identity do not matter; it must have one thread. A write
+    /// fails with `ENOSPC` for a cpuset without processors.
+    #[must_use]
+    pub fn into_tasks(self) -> Vec<OwnedFd> {
+        self.tasks
     }
 }

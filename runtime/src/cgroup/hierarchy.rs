@@ -5,6 +5,7 @@
 //! has few controllers or none, and yet its `cgroup.kill`, `cgroup.freeze` and `CLONE_INTO_CGROUP`). A controller
 //! belongs to one hierarchy at a time, so no question has two answers. This file makes and changes nothing.
 
+use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -100,6 +101,20 @@ impl Hierarchies {
         self.unified().is_some()
     }
 
+    /// What a container's own view is mounted from on a host with v1 hierarchies: for each a folder name and the options
+    /// that select it. On a hybrid host v2 is among them, without options. Empty on a pure v2 host.
+    pub fn v1_mounts(&self) -> impl Iterator<Item = (&str, Vec<(CString, Option<CString>)>)> {
+        let hybrid = self.all.iter().any(|h| h.version == Version::V1);
+        self.all.iter().filter(move |_| hybrid).filter_map(|hierarchy| {
+            let folder = hierarchy.mount.file_name()?.to_str()?;
+            let options: Option<Vec<_>> = match hierarchy.version {
+                Version::V2 => Some(Vec::new()),
+                Version::V1 => hierarchy.controllers.iter().map(|name| mount_option(name)).collect(),
+            };
+            Some((folder, options?))
+        })
+    }
+
     pub(super) fn unified(&self) -> Option<&Hierarchy> {
         self.all.iter().find(|h| h.version == Version::V2)
     }
@@ -139,6 +154,15 @@ impl Hierarchies {
         }
         self
     }
+}
+
+/// `memory` is a flag, `name=systemd` a key and its value (fsconfig(2)).
+fn mount_option(controller: &str) -> Option<(CString, Option<CString>)> {
+    let (key, value) = match controller.split_once('=') {
+        Some((key, value)) => (key, Some(CString::new(value).ok()?)),
+        None => (controller, None),
+    };
+    Some((CString::new(key).ok()?, value))
 }
 
 /// One line of `/proc/self/cgroup`: `ID:CONTROLLERS:PATH`, with neither an id nor controllers for v2.
@@ -299,6 +323,18 @@ pub(super) mod tests {
             outside.unified().expect("v2").base(),
             Err(CgroupError::OwnCgroupHidden { mount }) if mount == Path::new("/sys/fs/cgroup")
         ));
+    }
+
+    #[test]
+    fn view_of_a_container_names_every_v1_hierarchy_and_nothing_on_v2() {
+        let host = hybrid();
+        let view: Vec<_> = host.v1_mounts().collect();
+        assert_eq!(view.len(), 9);
+        assert!(view.contains(&("memory", vec![(c"memory".into(), None)])));
+        assert!(view.contains(&("cpu,cpuacct", vec![(c"cpu".into(), None), (c"cpuacct".into(), None)])));
+        assert!(view.contains(&("systemd", vec![(c"name".into(), Some(c"systemd".into()))])));
+        assert!(view.contains(&("unified", vec![])));
+        assert_eq!(pure_v2().v1_mounts().count(), 0);
     }
 
     #[test]
