@@ -285,9 +285,11 @@ fn frozen_processes_can_be_killed() {
 #[ignore = "needs root: cgroups"]
 fn a_thread_that_enters_gives_its_cgroups_to_its_child() {
     let held = Held::new("entry", &Resources { pids_limit: Some(20), ..Resources::default() });
-    let entry = held.0.entry().expect("entry");
+    let tasks = held.0.entry().expect("entry").into_tasks();
     let shell = std::thread::spawn(move || {
-        entry.enter().expect("enter");
+        for file in tasks {
+            std::fs::File::from(file).write_all(b"0").expect("enter");
+        }
         Shell::waiting("echo")
     });
     let shell = shell.join().expect("thread");
