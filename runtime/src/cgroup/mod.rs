@@ -117,7 +117,8 @@ impl Cgroup {
 
     /// The v2 directory for CLONE_INTO_CGROUP, also on a hybrid host; `None` where v2 is not mounted.
     ///
-    /// A cgroup namespace has to be unshared *after* the process is in (this, and the [`Entry`]): its root is where the process is then.
+    /// A cgroup namespace has to be unshared *after* the process is in (by this, and by the [`Entry`]): its root is where
+    /// the process is then.
     #[must_use]
     pub fn clone_target(&self) -> Option<OwnedFd> {
         let member = self.members.iter().find(|member| member.version == Version::V2)?;
