@@ -84,32 +84,53 @@ pub fn verify(program: &[Insn]) -> Result<(), InterpretError> {
     }
 }
 
-/// Runs a program on one call; the result is a SECCOMP_RET value.
+/// A program without faults, ready to run often.
+#[derive(Debug, Clone, Copy)]
+pub struct Verified<'p>(&'p [Insn]);
+
+impl<'p> Verified<'p> {
+    /// Takes a program that passes [`verify`].
+    ///
+    /// # Errors
+    /// What [`verify`] finds.
+    pub fn new(program: &'p [Insn]) -> Result<Self, InterpretError> {
+        verify(program).map(|()| Self(program))
+    }
+
+    /// Runs the program on one call; the result is a SECCOMP_RET value.
+    ///
+    /// # Errors
+    /// None in practice: a verified program returns, because it jumps forward only and ends with a return.
+    pub fn run(&self, data: &SeccompData) -> Result<u32, InterpretError> {
+        let mut accumulator = 0;
+        let mut at = 0;
+        while let Some(insn) = self.0.get(at) {
+            at += 1;
+            let skip = match insn.code {
+                code::RETURN => return Ok(insn.k),
+                code::LOAD_WORD => {
+                    accumulator = word(data, insn.k);
+                    0
+                }
+                code::AND => {
+                    accumulator &= insn.k;
+                    0
+                }
+                code::JUMP => usize::try_from(insn.k).unwrap_or(usize::MAX),
+                other => branch(insn, compare(other, accumulator, insn.k)),
+            };
+            at = at.saturating_add(skip);
+        }
+        Err(InterpretError::NoReturn)
+    }
+}
+
+/// Verifies a program and runs it on one call; the result is a SECCOMP_RET value.
 ///
 /// # Errors
 /// What [`verify`] finds: a faulty program is not run.
 pub fn run(program: &[Insn], data: &SeccompData) -> Result<u32, InterpretError> {
-    verify(program)?;
-    let mut accumulator = 0;
-    let mut at = 0;
-    while let Some(insn) = program.get(at) {
-        at += 1;
-        let skip = match insn.code {
-            code::RETURN => return Ok(insn.k),
-            code::LOAD_WORD => {
-                accumulator = word(data, insn.k);
-                0
-            }
-            code::AND => {
-                accumulator &= insn.k;
-                0
-            }
-            code::JUMP => usize::try_from(insn.k).unwrap_or(usize::MAX),
-            other => branch(insn, compare(other, accumulator, insn.k)),
-        };
-        at = at.saturating_add(skip);
-    }
-    Err(InterpretError::NoReturn)
+    Verified::new(program)?.run(data)
 }
 
 fn compare(operation: u16, accumulator: u32, operand: u32) -> bool {

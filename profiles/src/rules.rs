@@ -392,7 +392,7 @@ const IOCTL: Cases = Cases {
         // SIOCPROTOPRIVATE, SIOCDEVPRIVATE.
         refuse(&[arg(1, INT, &[span(0x89e0, 0x89ff)])], Event::NetDeviceControl, Errno::EPERM),
         // FS_IOC_SETFLAGS (both widths), FS_IOC_FSSETXATTR: chattr, asked for by databases, which take "not here".
-        answer(&[arg(1, INT, &[is(0x401c_5820), is(0x4004_6602), is(0x4008_6602)])], Errno::ENOTTY),
+        answer(&[arg(1, INT, &[is(0x4004_6602), is(0x4008_6602), is(0x401c_5820)])], Errno::ENOTTY),
         // Namespace files: NS_GET_USERNS, NS_GET_PARENT and later ones.
         refuse(&[arg(1, LETTER, &[is(0xb700)])], Event::JoinNamespace, Errno::EPERM),
         // btrfs.

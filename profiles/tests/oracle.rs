@@ -13,7 +13,7 @@ mod tests {
     use lazaret_profiles::bpf::{Insn, emit};
     use lazaret_profiles::check::{Arguments, Check, INT, LONG, Span, Spans};
     use lazaret_profiles::class::Class;
-    use lazaret_profiles::interpret::{SeccompData, run};
+    use lazaret_profiles::interpret::{SeccompData, Verified};
     use lazaret_profiles::plan::{Action, Arm, Decision, Plan};
     use lazaret_profiles::syscalls::{AUDIT_ARCH, TABLE, X32_BIT};
     use seccompiler::{
@@ -108,6 +108,7 @@ mod tests {
 
     fn compare(rules: &Rules, random: &mut Xorshift, rounds: usize) {
         let (ours, theirs) = (ours(rules), theirs(rules));
+        let (ours, theirs) = (Verified::new(&ours).unwrap(), Verified::new(&theirs).unwrap());
         let numbers = (0..=512).chain([1023, X32_BIT - 1, X32_BIT, X32_BIT + 1, u32::MAX]);
         for nr in numbers {
             let alternatives = rules.get(&nr).map_or(&[][..], Vec::as_slice);
@@ -122,11 +123,11 @@ mod tests {
                     }
                 }
                 let data = SeccompData { nr, arch: AUDIT_ARCH, instruction_pointer: 0, args };
-                assert_eq!(run(&ours, &data), run(&theirs, &data), "{nr} {args:#x?} {alternatives:?}");
+                assert_eq!(ours.run(&data), theirs.run(&data), "{nr} {args:#x?} {alternatives:?}");
             }
         }
         let foreign = SeccompData { nr: 1, arch: 0x4000_0003, instruction_pointer: 0, args: [0; 6] };
-        assert_eq!(run(&ours, &foreign), run(&theirs, &foreign));
+        assert_eq!(ours.run(&foreign), theirs.run(&foreign));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod tests {
 
     use lazaret_profiles::bpf::{Insn, Program, answer, code, emit};
     use lazaret_profiles::check::{Arguments, Check};
-    use lazaret_profiles::interpret::{SeccompData, run, verify};
+    use lazaret_profiles::interpret::{SeccompData, Verified, run, verify};
     use lazaret_profiles::plan::{Action, Decision, Plan, Witness, sandbox};
     use lazaret_profiles::syscalls::{AUDIT_ARCH, X32_BIT};
 
@@ -38,7 +38,7 @@ mod tests {
     }
 
     /// The first call on which the two differ.
-    fn difference(plan: &Plan, program: &[Insn], numbers: Range<u32>, rounds: usize) -> Option<(u32, Arguments)> {
+    fn difference(plan: &Plan, program: Verified<'_>, numbers: Range<u32>, rounds: usize) -> Option<(u32, Arguments)> {
         let mut random = Xorshift::new(0x5eed);
         let unknown = [X32_BIT - 1, X32_BIT, X32_BIT + 1, X32_BIT | 512, 1 << 31, u32::MAX];
         for nr in numbers.chain(unknown) {
@@ -49,7 +49,7 @@ mod tests {
                     aim(decision, &mut args, &mut random);
                 }
                 let expected = answer(plan.decide(nr, &args));
-                if run(program, &data(AUDIT_ARCH, nr, args)) != Ok(expected) {
+                if program.run(&data(AUDIT_ARCH, nr, args)) != Ok(expected) {
                     return Some((nr, args));
                 }
             }
@@ -62,7 +62,7 @@ mod tests {
         for witness in Witness::ALL {
             let plan = sandbox(*witness);
             let program = emit(&plan).unwrap();
-            assert_eq!(difference(&plan, &program, 0..1024, 3000), None, "{witness:?}");
+            assert_eq!(difference(&plan, Verified::new(&program).unwrap(), 0..1024, 3000), None, "{witness:?}");
         }
     }
 
@@ -137,7 +137,8 @@ mod tests {
         for at in 0..program.len() {
             for mutant in mutate(&program, at) {
                 mutants += 1;
-                if verify(&mutant).is_ok() && difference(&plan, &mutant, 0..471, 250).is_none() {
+                let Ok(verified) = Verified::new(&mutant) else { continue };
+                if difference(&plan, verified, 0..471, 250).is_none() {
                     survivors.push((at, mutant[at]));
                 }
             }
