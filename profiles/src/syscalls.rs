@@ -60,6 +60,34 @@ pub enum Family {
     Dead,
 }
 
+impl Family {
+    /// The chapter's heading in lists and documentation.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Io => "open files",
+            Self::File => "files by path",
+            Self::Memory => "memory",
+            Self::Process => "processes",
+            Self::Schedule => "scheduling",
+            Self::Signal => "signals",
+            Self::Identity => "identity",
+            Self::Sync => "synchronisation",
+            Self::Time => "time",
+            Self::Network => "network",
+            Self::Ipc => "ipc",
+            Self::Async => "asynchronous i/o",
+            Self::Security => "security",
+            Self::Namespace => "namespaces",
+            Self::Mount => "mounts",
+            Self::Inspect => "other processes",
+            Self::Info => "system information",
+            Self::Admin => "administration",
+            Self::Dead => "gone",
+        }
+    }
+}
+
 /// One system call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Row {

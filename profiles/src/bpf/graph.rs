@@ -35,13 +35,18 @@ pub(super) enum Node {
 const MAX_NODES: usize = 4 * MAX_INSNS;
 
 /// The nodes so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
     known: HashMap<Node, NodeId>,
 }
 
 impl Graph {
+    /// An empty graph, with room for an ordinary plan.
+    pub(super) fn new() -> Self {
+        Self { nodes: Vec::with_capacity(512), known: HashMap::with_capacity(512) }
+    }
+
     /// The id of a node, new or known. Steps without an effect are left out.
     pub(super) fn add(&mut self, node: Node) -> Result<NodeId, EmitError> {
         if let Some(same) = self.without_effect(node) {

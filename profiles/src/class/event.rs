@@ -166,7 +166,7 @@ impl Event {
     ];
 
     /// The id in audit records, stable across versions: `escape.` leads out of the container, `kernel.` opens a part
-    /// of the kernel with a history of privilege bugs, `spy.` reads others, `host.` changes the machine.
+    /// of the kernel with a history of privilege bugs, `spy.` reads others, `evade.` hides from the sentry or loosens a defence, `host.` changes the machine.
     #[must_use]
     pub fn technique(self) -> &'static str {
         self.words().technique
