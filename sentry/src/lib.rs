@@ -66,14 +66,10 @@ pub fn serve(mut seat: Seat) -> ExitCode {
             };
         }
     };
-    let post = watch::Post {
-        control: seat.control,
-        audit: seat.audit,
-        audit_length: cell.audit_length,
-        proc: seat.proc,
-        wake: cell.wake,
-        sizes: cell.sizes,
-    };
+    let Seat { control, audit, proc, empty_root } = seat;
+    drop(empty_root);
+    let post =
+        watch::Post { control, audit, audit_length: cell.audit_length, proc, wake: cell.wake, sizes: cell.sizes };
     match watch::serve(post) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_told) => ExitCode::FAILURE,

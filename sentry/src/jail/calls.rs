@@ -43,6 +43,9 @@ pub(super) fn permits(descriptors: &Descriptors) -> Vec<Permit> {
     permits.extend(talking_calls(descriptors));
     permits.extend(looking_calls(descriptors));
     permits.extend(runtime_calls());
+    if cfg!(debug_assertions) {
+        permits.push(("fcntl", vec![vec![(1, Must::Equal(sys::GET_DESCRIPTOR_FLAGS))]]));
+    }
     permits
 }
 

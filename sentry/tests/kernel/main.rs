@@ -1,0 +1,16 @@
+//! The sentry against the real kernel: a workload under the shipped filter in a user namespace of its own, a sentry
+//! forked as the runtime forks it, and the test in the place of the monitor.
+//!
+//! Needs root, user namespaces, seccomp listeners and perl (which plays the workload). Run with `--ignored`.
+
+#[cfg(test)]
+mod answers;
+#[cfg(test)]
+mod confinement;
+#[cfg(test)]
+mod endings;
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+#[expect(unsafe_code, reason = "fork(2) and seccomp(2) with a listener, which no library wraps")]
+mod sys;
