@@ -1,0 +1,137 @@
+//! Attacks by sockets: families and types that reach kernel code no container needs, options that load rules, and
+//! sockets of the host.
+
+use std::io::Read as _;
+use std::os::fd::AsRawFd as _;
+use std::os::linux::net::SocketAddrExt as _;
+
+use crate::raw::{address, address_mut, call, own};
+use crate::report::{Act, Failure, Outcome, Step as _, argument, without_effect};
+
+/// The attacks of this file.
+pub(crate) const ACTS: &[(&str, Act)] = &[
+    ("socket", socket),
+    ("socket-high-bits", socket_high_bits),
+    ("socketpair", socketpair),
+    ("tcp-repair", tcp_repair),
+    ("tcp-repair-high-bits", tcp_repair_high_bits),
+    ("iptables", iptables),
+    ("connect-abstract", connect_abstract),
+    ("connect-path", connect_path),
+    ("connect-tcp", connect_tcp),
+];
+
+fn family(name: &str) -> Option<(u64, u64, u64)> {
+    let raw = libc::SOCK_RAW as u64;
+    let stream = libc::SOCK_STREAM as u64;
+    let datagram = libc::SOCK_DGRAM as u64;
+    Some(match name {
+        "packet" => (libc::AF_PACKET as u64, raw, 0x0300),
+        "vsock" => (libc::AF_VSOCK as u64, stream, 0),
+        "alg" => (libc::AF_ALG as u64, libc::SOCK_SEQPACKET as u64, 0),
+        "netfilter" => (libc::AF_NETLINK as u64, raw, libc::NETLINK_NETFILTER as u64),
+        "kobject" => (libc::AF_NETLINK as u64, raw, libc::NETLINK_KOBJECT_UEVENT as u64),
+        "audit" => (libc::AF_NETLINK as u64, raw, libc::NETLINK_AUDIT as u64),
+        "crypto" => (libc::AF_NETLINK as u64, raw, libc::NETLINK_CRYPTO as u64),
+        "xfrm" => (libc::AF_NETLINK as u64, raw, libc::NETLINK_XFRM as u64),
+        "raw" => (libc::AF_INET as u64, raw, libc::IPPROTO_ICMP as u64),
+        "raw6" => (libc::AF_INET6 as u64, raw, 58),
+        "sctp" => (libc::AF_INET as u64, stream, 132),
+        "dccp" => (libc::AF_INET as u64, 6, 33),
+        "mptcp" => (libc::AF_INET as u64, stream, 262),
+        "key" => (15, raw, 2),
+        "xdp" => (44, raw, 0),
+        "rds" => (21, libc::SOCK_SEQPACKET as u64, 0),
+        "tipc" => (30, libc::SOCK_SEQPACKET as u64, 0),
+        "bluetooth" => (31, raw, 1),
+        "can" => (29, raw, 1),
+        "smc" => (43, stream, 0),
+        "ax25" => (3, datagram, 0),
+        "nfc" => (39, raw, 0),
+        _ => return None,
+    })
+}
+
+fn make(name: &str, high: u64) -> Outcome {
+    let Some((domain, kind, protocol)) = family(name) else {
+        return Err(Failure { step: format!("no family {name}"), errno: -1 });
+    };
+    let fd = own(call(libc::SYS_socket, &[domain | high, kind | high, protocol | high]).step("socket")?);
+    let link = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).step("readlink")?;
+    Ok(format!("a {name} socket: {}", link.display()))
+}
+
+fn socket(arguments: &[String]) -> Outcome {
+    make(argument(arguments, 0)?, 0)
+}
+
+/// The kernel takes three ints: the upper halves are ignored by it, and must be by the filter.
+fn socket_high_bits(arguments: &[String]) -> Outcome {
+    make(argument(arguments, 0)?, 0x0000_0001_0000_0000)
+}
+
+/// A pair of a family that only `socket` is thought to be checked for.
+fn socketpair(_: &[String]) -> Outcome {
+    let mut pair = [0_i32; 2];
+    let tipc = 30;
+    call(libc::SYS_socketpair, &[tipc, libc::SOCK_SEQPACKET as u64, 0, address_mut(&mut pair)]).step("socketpair")?;
+    Ok(format!("descriptors {pair:?}"))
+}
+
+/// Puts a socket into repair mode, where its state can be forged, and reads the mode back.
+fn repair(high: u64) -> Outcome {
+    let fd = own(call(libc::SYS_socket, &[libc::AF_INET as u64, libc::SOCK_STREAM as u64, 0]).step("socket")?);
+    let on = 1_i32;
+    let (level, name) = (libc::IPPROTO_TCP as u64 | high, libc::TCP_REPAIR as u64 | high);
+    call(libc::SYS_setsockopt, &[fd.as_raw_fd() as u64, level, name, address(&on), 4]).step("setsockopt")?;
+    let (mut value, mut length) = (0_i32, 4_u32);
+    let arguments = [fd.as_raw_fd() as u64, level, name, address_mut(&mut value), address_mut(&mut length)];
+    call(libc::SYS_getsockopt, &arguments).step("getsockopt")?;
+    if value == 1 { Ok("the socket is in repair mode".to_owned()) } else { without_effect("setsockopt") }
+}
+
+fn tcp_repair(_: &[String]) -> Outcome {
+    repair(0)
+}
+
+fn tcp_repair_high_bits(_: &[String]) -> Outcome {
+    repair(0x7fff_ffff_0000_0000)
+}
+
+/// IPT_SO_SET_REPLACE with nonsense: anything but a refusal means that the packet filter's parser was reached.
+fn iptables(_: &[String]) -> Outcome {
+    let fd = own(call(libc::SYS_socket, &[libc::AF_INET as u64, libc::SOCK_DGRAM as u64, 0]).step("socket")?);
+    let nonsense = [0_u8; 128];
+    let (ip, replace) = (libc::IPPROTO_IP as u64, 64);
+    let arguments = [fd.as_raw_fd() as u64, ip, replace, address(&nonsense), 128];
+    let beyond = [libc::ENOPROTOOPT, libc::EINVAL, libc::ENOENT, libc::ENOMEM, libc::EFAULT];
+    crate::kernel::reaches(call(libc::SYS_setsockopt, &arguments), "setsockopt", &beyond)
+}
+
+fn heard(mut stream: impl std::io::Read, token: &str) -> Outcome {
+    let mut bytes = vec![0_u8; token.len()];
+    stream.read_exact(&mut bytes).step("read")?;
+    if bytes == token.as_bytes() { Ok(format!("a host's server said {token}")) } else { without_effect("read") }
+}
+
+/// Connects to an abstract socket of the host (CVE-2020-15257) and reads the token from it.
+fn connect_abstract(arguments: &[String]) -> Outcome {
+    let (name, token) = (argument(arguments, 0)?, argument(arguments, 1)?);
+    let peer = std::os::unix::net::SocketAddr::from_abstract_name(name.as_bytes()).step("address")?;
+    heard(std::os::unix::net::UnixStream::connect_addr(&peer).step("connect")?, token)
+}
+
+/// Speaks to an engine's socket as a client would, and looks for the token in the answer.
+fn connect_path(arguments: &[String]) -> Outcome {
+    let (path, token) = (argument(arguments, 0)?, argument(arguments, 1)?);
+    let mut stream = std::os::unix::net::UnixStream::connect(path).step("connect")?;
+    std::io::Write::write_all(&mut stream, b"GET /_ping HTTP/1.0\r\n\r\n").step("write")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).step("read")?;
+    if answer.contains(token) { Ok(format!("the engine answered {token}")) } else { without_effect("read") }
+}
+
+fn connect_tcp(arguments: &[String]) -> Outcome {
+    let (peer, token) = (argument(arguments, 0)?, argument(arguments, 1)?);
+    heard(std::net::TcpStream::connect(peer).step("connect")?, token)
+}

@@ -1,0 +1,150 @@
+//! containerd from the distribution, as a test's own: its own root, state, socket and configuration, with the shim
+//! under test on its PATH. Stopped, with everything of it, when dropped.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::outcome::{self, Outcome};
+use crate::scratch::Scratch;
+use crate::{deadline, image, leftover, programs};
+
+/// The runtime name that selects the shim under test.
+pub const RUNTIME: &str = "io.containerd.lazaret.v1";
+
+/// A running containerd with the image imported.
+#[derive(Debug)]
+pub struct Containerd {
+    scratch: Scratch,
+    daemon: Child,
+}
+
+impl Containerd {
+    /// Starts it and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    #[must_use]
+    pub fn start() -> Self {
+        let scratch = Scratch::new();
+        // The paths are short on purpose: a socket's path may have 107 bytes.
+        let base = scratch.path().display();
+        let configuration = format!(
+            "version = 2\nroot = \"{base}/root\"\nstate = \"{base}/state\"\n\
+             disabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\naddress = \"{base}/c.sock\"\n\
+             [ttrpc]\naddress = \"{base}/c.sock.ttrpc\"\n"
+        );
+        std::fs::write(scratch.join("config.toml"), configuration).unwrap();
+        let log = File::create(scratch.join("log")).unwrap();
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs::shim().parent().unwrap().display());
+        let daemon = Command::new(programs::installed("containerd"))
+            .arg("--config")
+            .arg(scratch.join("config.toml"))
+            .env("PATH", path)
+            .env("LAZARET_TEST_ROOT", scratch.tag())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let containerd = Self { scratch, daemon };
+        deadline::until("containerd to answer", || containerd.ctr(&["version"]).status == 0);
+        let image = image::make(&containerd.scratch);
+        containerd.ctr(&["images", "import", &image.display().to_string()]).succeeds();
+        containerd
+    }
+
+    /// A word in the environment of the daemon, and so of its shims.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        self.scratch.tag()
+    }
+
+    /// `ctr --address SOCKET --namespace test ...`, to be completed by the test.
+    #[must_use]
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(programs::installed("ctr"));
+        command.arg("--address").arg(self.scratch.join("c.sock")).args(["--namespace", "test"]).args(arguments);
+        command
+    }
+
+    /// Runs ctr to its end.
+    #[track_caller]
+    #[must_use]
+    pub fn ctr(&self, arguments: &[&str]) -> Outcome {
+        outcome::run(&mut self.command(arguments))
+    }
+
+    /// `ctr run --rm` of the test image under lazaret.
+    #[track_caller]
+    #[must_use]
+    pub fn run(&self, id: &str, command: &[&str]) -> Outcome {
+        self.ctr(&[&["run", "--rm", "--runtime", RUNTIME, image::NAME, id], command].concat())
+    }
+
+    /// `ctr run --detach` of the test image under lazaret.
+    #[track_caller]
+    pub fn detach(&self, id: &str, command: &[&str]) {
+        self.ctr(&[&["run", "--detach", "--runtime", RUNTIME, image::NAME, id], command].concat()).succeeds();
+    }
+
+    /// Pids of the shims of this containerd.
+    #[must_use]
+    pub fn shims(&self) -> Vec<i32> {
+        let all = leftover::processes(self.tag());
+        all.into_iter()
+            .filter(|(_, command)| command.contains("containerd-shim-lazaret-v1"))
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+
+    /// What containerd and the shims have logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.scratch.join("log")).unwrap_or_default()
+    }
+
+    /// Where containerd keeps the bundle of a task.
+    #[must_use]
+    pub fn bundle(&self, id: &str) -> std::path::PathBuf {
+        self.scratch.path().join("state/io.containerd.runtime.v2.task/test").join(id)
+    }
+
+    /// Kills a process that this containerd has started.
+    ///
+    /// # Panics
+    /// When there is no such process.
+    pub fn kill(&self, pid: i32) {
+        kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+        assert!(deadline::ended(pid, deadline::PATIENCE));
+    }
+
+    fn stop(&mut self) {
+        let pid = i32::try_from(self.daemon.id()).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            kill_process(pid, Signal::TERM).ok();
+            if !deadline::ended(pid.as_raw_nonzero().get(), Duration::from_secs(10)) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
+        self.daemon.wait().ok();
+        for (pid, _) in leftover::processes(self.tag()) {
+            if let Some(pid) = Pid::from_raw(pid) {
+                kill_process(pid, Signal::KILL).ok();
+            }
+        }
+        for line in leftover::mounts(self.tag()).iter().rev() {
+            if let Some(target) = line.split(' ').nth(4) {
+                rustix::mount::unmount(target, rustix::mount::UnmountFlags::DETACH).ok();
+            }
+        }
+    }
+}
+
+impl Drop for Containerd {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

@@ -1,0 +1,98 @@
+//! The audit record: one JSON line for each decision, with what an investigator needs, and nothing that a workload can
+//! use to forge a line.
+
+use lazaret_tests::bundle::Bundle;
+use lazaret_tests::lazaret::Lazaret;
+use serde_json::Value;
+
+/// The records of a shell line, after it has ended.
+fn records_of(bundle: &Bundle) -> Vec<Value> {
+    let lazaret = Lazaret::new();
+    let running = lazaret.launch(bundle);
+    running.wait();
+    lazaret_tests::deadline::within(std::time::Duration::from_secs(3), || !lazaret.audit(running.id()).is_empty());
+    let records = lazaret.audit(running.id());
+    running.delete();
+    records
+}
+
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn a_refused_mount_is_recorded_with_all_that_matters() {
+    let bundle = Bundle::shell("mount -t tmpfs evil /mnt; true");
+    let records = records_of(&bundle);
+    let record = records.iter().find(|record| record["syscall"] == "mount").expect("a record of mount");
+    assert_eq!(record["container"], bundle.id(), "{record}");
+    assert!(record["pid"].as_i64().is_some_and(|pid| pid > 0), "{record}");
+    assert!(record["exe"].as_str().is_some_and(|exe| exe.contains("busybox")), "{record}");
+    assert!(record["errno"].to_string().contains("EPERM") || record["errno"] == 1, "{record}");
+    for field in ["time", "verdict", "rule", "technique"] {
+        assert!(!record[field].is_null(), "{field} is missing: {record}");
+    }
+    let text = record.to_string();
+    for word in ["tmpfs", "evil", "/mnt"] {
+        assert!(text.contains(word), "the argument {word} is missing: {record}");
+    }
+}
+
+/// Guest text is escaped and cut: a line feed in an argument does not begin a second record.
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn a_workload_cannot_forge_a_record() {
+    let forged = "x\n{\"syscall\":\"forged\",\"container\":\"other\"}\n\u{1b}[31m";
+    let long = "y".repeat(3000);
+    let bundle = Bundle::new().args(&[
+        "/bin/sh",
+        "-c",
+        "mount -t tmpfs \"$0\" /mnt; mount -t tmpfs \"$1\" /mnt; true",
+        forged,
+        &long,
+    ]);
+    let lazaret = Lazaret::new();
+    let running = lazaret.launch(&bundle);
+    running.wait();
+    assert!(running.witnessed("mount"));
+    let text = std::fs::read_to_string(lazaret.root().join(running.id()).join("audit.jsonl")).unwrap();
+    running.delete();
+    for line in text.lines() {
+        let record: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("not a record: {error}: {line}"));
+        assert_eq!(record["container"], bundle.id(), "{record}");
+        assert!(line.len() < 4096, "a record of {} bytes", line.len());
+        assert!(!line.contains('\u{1b}'), "a control character is in the record");
+    }
+}
+
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn honest_work_leaves_no_record() {
+    let records = records_of(&Bundle::attacker(&["honest-threads"]));
+    assert!(records.is_empty(), "{records:?}");
+}
+
+/// Every number that the table refuses with a witness is recorded under its real name.
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn calls_are_recorded_by_their_real_names() {
+    for (attack, name) in [("pivot-root", "pivot_root"), ("device-mknodat", "mknodat"), ("clone", "clone")] {
+        let arguments: &[&str] = match attack {
+            "device-mknodat" => &["device-mknodat", "b", "8", "0", "token"],
+            "clone" => &["clone", "user"],
+            _ => &["pivot-root"],
+        };
+        let records = records_of(&Bundle::attacker(arguments).lax_but_admissible());
+        assert!(records.iter().any(|record| record["syscall"] == name), "{name}: {records:?}");
+    }
+}
+
+/// A flood of refusals is bounded: records are dropped, and the drops are counted.
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn a_flood_of_refusals_does_not_fill_the_disk() {
+    let lazaret = Lazaret::new();
+    let bundle = Bundle::attacker(&["flood"]);
+    let running = lazaret.launch(&bundle);
+    running.says("flooded");
+    let length = std::fs::metadata(lazaret.root().join(running.id()).join("audit.jsonl")).unwrap().len();
+    running.delete();
+    assert!(length < 64 << 20, "the record has {length} bytes after one flood");
+}

@@ -1,0 +1,162 @@
+//! Under containerd from the distribution: `ctr run` with output, input, status, and what `ctr task` does.
+
+use std::process::Stdio;
+
+use lazaret_tests::containerd::Containerd;
+use lazaret_tests::{deadline, image, leftover, outcome, scratch, verdict};
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_command_runs_with_output_and_status() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    let outcome = containerd.run(&id, &["sh", "-c", "id -u; echo err >&2; exit 7"]);
+    assert_eq!(outcome.status, 7, "{outcome:?}\n{}", containerd.log());
+    assert_eq!(outcome.stdout, "0\n", "{outcome:?}");
+    assert!(outcome.stderr.contains("err"), "{outcome:?}");
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    leftover::none(&id);
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn standard_input_reaches_the_container_and_its_end_too() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    let arguments =
+        ["run", "--rm", "--runtime", lazaret_tests::containerd::RUNTIME, image::NAME, &id, "sh", "-c", "cat; echo end"];
+    let mut command = containerd.command(&arguments);
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"line one\nline two\n").unwrap();
+    drop(writer);
+    let outcome = outcome::run_with_input(command.stdin(reader));
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (0, "line one\nline two\nend\n"), "{outcome:?}");
+}
+
+/// What runs under containerd is in the sandbox: attacks fail, and honest work does not.
+#[test]
+#[ignore = "needs root: containerd"]
+fn what_runs_is_in_the_sandbox() {
+    let containerd = Containerd::start();
+    for attack in [vec!["mount-tmpfs"], vec!["unshare", "user"], vec!["io-uring"], vec!["bpf"], vec!["ptrace-child"]] {
+        let outcome = containerd.run(&scratch::tag(), &[&["/attacker"], attack.as_slice()].concat());
+        assert!(!verdict::of(&outcome).ok, "{outcome:?}");
+    }
+    for act in ["honest-files", "honest-threads", "honest-exec", "honest-tcp", "honest-devices", "honest-chown"] {
+        let outcome = containerd.run(&scratch::tag(), &["/attacker", act]);
+        assert!(verdict::of(&outcome).ok, "{outcome:?}");
+    }
+    let status = containerd.run(&scratch::tag(), &["grep", "Seccomp:", "/proc/self/status"]);
+    assert!(status.stdout.contains('2'), "{status:?}");
+    let map = containerd.run(&scratch::tag(), &["cat", "/proc/self/uid_map"]);
+    let first: Vec<u64> = map.stdout.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    assert!(first.get(1).is_some_and(|host| *host >= 65536), "{map:?}");
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn tasks_are_listed_killed_and_removed() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    containerd.detach(&id, &["sh", "-c", "sleep 1000 & sleep 1000"]);
+    let list = containerd.ctr(&["task", "ls"]).expect(0);
+    assert!(list.stdout.lines().any(|line| line.contains(&id) && line.contains("RUNNING")), "{list:?}");
+    let pids = containerd.ctr(&["task", "ps", &id]).expect(0);
+    assert!(pids.stdout.lines().count() >= 3, "header, shell and child: {pids:?}");
+    containerd.ctr(&["task", "kill", "--signal", "KILL", &id]).succeeds();
+    deadline::until("the task to stop", || containerd.ctr(&["task", "ls"]).stdout.contains("STOPPED"));
+    let removed = containerd.ctr(&["task", "rm", &id]);
+    assert!(removed.status == 0 || removed.status == 137, "{removed:?}");
+    containerd.ctr(&["container", "rm", &id]).succeeds();
+    assert!(!containerd.ctr(&["task", "ls"]).stdout.contains(&id));
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    leftover::none(&id);
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn two_containers_at_once_do_not_see_each_other() {
+    let containerd = Containerd::start();
+    let (first, second) = (scratch::tag(), scratch::tag());
+    containerd.detach(&first, &["sleep", "1000"]);
+    containerd.detach(&second, &["sleep", "1000"]);
+    let list = containerd.ctr(&["task", "ls"]).expect(0);
+    assert_eq!(list.stdout.matches("RUNNING").count(), 2, "{list:?}");
+    containerd.ctr(&["task", "kill", "--signal", "KILL", &first]).succeeds();
+    deadline::until("the first to stop", || containerd.ctr(&["task", "ls"]).stdout.contains("STOPPED"));
+    assert_eq!(containerd.ctr(&["task", "ls"]).stdout.matches("RUNNING").count(), 1, "the second lives on");
+    containerd.ctr(&["task", "kill", "--signal", "KILL", &second]).succeeds();
+    deadline::until("the second to stop", || containerd.ctr(&["task", "ls"]).stdout.matches("STOPPED").count() == 2);
+    for id in [&first, &second] {
+        drop(containerd.ctr(&["task", "rm", id]));
+        leftover::none(id);
+    }
+}
+
+/// Events come in the order that the contract demands.
+#[test]
+#[ignore = "needs root: containerd"]
+fn events_come_in_order() {
+    let containerd = Containerd::start();
+    let log = scratch::Scratch::new();
+    let file = std::fs::File::create(log.join("events")).unwrap();
+    let mut listener = containerd.command(&["events"]).stdout(file).stdin(Stdio::null()).spawn().unwrap();
+    let events = || std::fs::read_to_string(log.join("events")).unwrap();
+    // The subscription stands when an event of our own making comes through.
+    deadline::until("the subscription", || {
+        drop(containerd.ctr(&["namespaces", "create", &scratch::tag()]));
+        !events().is_empty()
+    });
+    let id = scratch::tag();
+    drop(containerd.run(&id, &["true"]));
+    deadline::until("the last event", || events().contains("/tasks/delete"));
+    listener.kill().unwrap();
+    listener.wait().unwrap();
+    let text = events();
+    let order: Vec<&str> =
+        text.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with("/tasks/"))).collect();
+    assert_eq!(order, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"], "{text}");
+}
+
+/// A shim that dies leaves a task that containerd can still clean up, from disk alone.
+#[test]
+#[ignore = "needs root: containerd"]
+fn after_the_death_of_a_shim_delete_cleans_up() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    containerd.detach(&id, &["sleep", "1000"]);
+    let shims = containerd.shims();
+    assert!(!shims.is_empty(), "a shim runs");
+    for pid in shims {
+        if std::path::Path::new(&format!("/proc/{pid}")).exists() {
+            containerd.kill(pid);
+        }
+    }
+    deadline::until("containerd to clean up", || !containerd.bundle(&id).exists());
+    leftover::none(&id);
+    drop(containerd.ctr(&["container", "rm", &id]));
+}
+
+/// A command that is missing: an error for the caller and no shim left.
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_missing_command_is_an_error_and_leaves_nothing() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    let outcome = containerd.run(&id, &["/no/such/program"]);
+    assert_ne!(outcome.status, 0, "{outcome:?}");
+    outcome.explains(&["/no/such/program", "no such file or directory"]);
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    leftover::none(&id);
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn the_shim_answers_version_and_information() {
+    let mut command = std::process::Command::new(lazaret_tests::programs::shim());
+    let version = outcome::run(command.arg("-v")).expect(0);
+    assert!(version.stdout.contains("lazaret"), "{version:?}");
+    let mut command = std::process::Command::new(lazaret_tests::programs::shim());
+    let information = outcome::run(command.arg("-info")).expect(0);
+    assert!(information.stdout.contains("io.containerd.lazaret.v1"), "{information:?}");
+}

@@ -1,0 +1,28 @@
+//! The host lane: everything that needs root and a real kernel. Run with `--ignored`, as `tests/run` does; a need that
+//! is missing fails the test.
+//!
+//! Each refusal comes with its attack, with a positive control (the same attack reaches its goal under runc with the
+//! lax configuration, or against a weak variant made for it) and with its honest neighbour.
+#![allow(
+    clippy::tests_outside_test_module,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "this whole crate is tests"
+)]
+
+mod attacks;
+mod audit;
+mod bad_input;
+mod command_do;
+mod containerd;
+mod denial_of_service;
+mod host_doors;
+mod image_tricks;
+mod information;
+mod isolation;
+mod leaks;
+mod lifecycle;
+mod policy;
+mod privilege;
+mod sentry;
