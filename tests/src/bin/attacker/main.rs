@@ -19,7 +19,7 @@ mod honest;
 mod identity;
 mod kernel;
 mod keyring;
-mod misc;
+mod machine;
 mod mounts;
 mod namespaces;
 mod processes;
@@ -39,7 +39,7 @@ fn acts() -> Vec<(&'static str, Act)> {
         processes::ACTS,
         kernel::ACTS,
         keyring::ACTS,
-        misc::ACTS,
+        machine::ACTS,
         sockets::ACTS,
         terminal::ACTS,
         files::ACTS,
