@@ -5,8 +5,8 @@
 //! and the text itself (so that an error can name the line). Later edits of the file have no effect: it is never opened
 //! again. Nothing here judges what the configuration asks for.
 
-mod config_file;
 pub mod codes;
+mod config_file;
 pub mod field;
 mod locate;
 
@@ -150,9 +150,10 @@ impl BundleError {
         match self {
             Self::Path { .. } | Self::DirectoryMissing { .. } => Some("name the bundle with --bundle DIR".to_owned()),
             Self::NotDirectory { .. } => Some("--bundle takes the directory that holds config.json".to_owned()),
-            Self::ConfigMissing { .. } => {
-                Some("a bundle is a directory with config.json and the root file system; `runc spec` writes a first one".to_owned())
-            }
+            Self::ConfigMissing { .. } => Some(
+                "a bundle is a directory with config.json and the root file system; `runc spec` writes a first one"
+                    .to_owned(),
+            ),
             Self::Malformed { snippet, .. } | Self::WrongType { snippet, .. } => Some(snippet.clone()),
             Self::Unreadable { .. } | Self::NotRegular { .. } | Self::TooLarge { .. } | Self::NotText { .. } => None,
         }

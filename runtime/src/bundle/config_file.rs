@@ -15,8 +15,8 @@ const SNIPPET_WIDTH: usize = 100;
 
 /// `directory` as an absolute path that names an existing directory.
 pub(super) fn absolute_directory(directory: &Path) -> Result<PathBuf, BundleError> {
-    let path = std::path::absolute(directory)
-        .map_err(|source| BundleError::Path { path: directory.to_path_buf(), source })?;
+    let path =
+        std::path::absolute(directory).map_err(|source| BundleError::Path { path: directory.to_path_buf(), source })?;
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Ok(path),
         Ok(_) => Err(BundleError::NotDirectory { path }),
@@ -29,14 +29,13 @@ pub(super) fn absolute_directory(directory: &Path) -> Result<PathBuf, BundleErro
 pub(super) fn read(path: &Path) -> Result<String, BundleError> {
     let unreadable = |source| BundleError::Unreadable { path: path.to_path_buf(), source };
     // O_NONBLOCK: a FIFO in place of the file must not hang the runtime; for a regular file it means nothing.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(
-        |source| {
+    let file =
+        OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map_err(|source| {
             if source.kind() == ErrorKind::NotFound {
                 return BundleError::ConfigMissing { path: path.to_path_buf() };
             }
             unreadable(source)
-        },
-    )?;
+        })?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(BundleError::NotRegular { path: path.to_path_buf() });
@@ -47,10 +46,8 @@ pub(super) fn read(path: &Path) -> Result<String, BundleError> {
     if u64::try_from(read).unwrap_or(u64::MAX) > CONFIG_LIMIT {
         return Err(BundleError::TooLarge { path: path.to_path_buf(), limit: CONFIG_LIMIT });
     }
-    String::from_utf8(bytes).map_err(|error| BundleError::NotText {
-        path: path.to_path_buf(),
-        offset: error.utf8_error().valid_up_to(),
-    })
+    String::from_utf8(bytes)
+        .map_err(|error| BundleError::NotText { path: path.to_path_buf(), offset: error.utf8_error().valid_up_to() })
 }
 
 /// `text` as raw JSON.

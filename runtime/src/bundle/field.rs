@@ -8,9 +8,12 @@ use serde_json::Value;
 /// Longest value shown in a message, in characters.
 const VALUE_WIDTH: usize = 100;
 
-/// One key of `config.json`.
+/// One key of `config.json`. Boxed, so that the errors that carry one stay small.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Field {
+pub struct Field(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
     path: String,
     value: Option<String>,
     line: Option<usize>,
@@ -20,7 +23,8 @@ impl Field {
     /// The key at `path` with its raw value (`None`: the key is absent).
     #[must_use]
     pub fn new(path: &str, value: Option<&Value>) -> Self {
-        Self { path: path.to_owned(), value: value.map(|value| cut(value.to_string())), line: None }
+        let value = value.map(|value| cut(value.to_string()));
+        Self(Box::new(Parts { path: path.to_owned(), value, line: None }))
     }
 
     /// The key at `path` with a value that is text.
@@ -32,36 +36,36 @@ impl Field {
     /// The same key, standing on `line` of the file.
     #[must_use]
     pub fn with_line(mut self, line: Option<usize>) -> Self {
-        self.line = line;
+        self.0.line = line;
         self
     }
 
     /// Path of the key: `mounts[3].source`.
     #[must_use]
     pub fn path(&self) -> &str {
-        &self.path
+        &self.0.path
     }
 
     /// The value as JSON, cut when long; `None` when the key is absent.
     #[must_use]
     pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
+        self.0.value.as_deref()
     }
 
     /// Line of `config.json`, from 1, when known.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
-        self.line
+        self.0.line
     }
 }
 
 impl Display for Field {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.path)?;
-        if let Some(value) = &self.value {
+        formatter.write_str(&self.0.path)?;
+        if let Some(value) = &self.0.value {
             write!(formatter, " = {value}")?;
         }
-        if let Some(line) = self.line {
+        if let Some(line) = self.0.line {
             write!(formatter, " (config.json:{line})")?;
         }
         Ok(())

@@ -47,3 +47,35 @@ pub struct DeviceRule {
     /// Access letters present, of `rwm`, as bits 4, 2 and 1.
     pub access: u8,
 }
+
+/// Devices that work in every container, whatever its rules (runtime-spec, "Default Devices"; terminals with them).
+const DEFAULT_DEVICES: [(u32, Option<u32>); 9] = [
+    (1, Some(3)),
+    (1, Some(5)),
+    (1, Some(7)),
+    (1, Some(8)),
+    (1, Some(9)),
+    (5, Some(0)),
+    (5, Some(1)),
+    (5, Some(2)),
+    (136, None),
+];
+
+/// Access letters `rwm` as bits.
+const READ_WRITE_MKNOD: u8 = 7;
+/// The access letter `m`: making a node, which is harmless where its opening is not allowed.
+const MKNOD: u8 = 1;
+
+impl Resources {
+    /// Adds to the bundle's device rules, if it has any, the rules for what every container may use. Without them a
+    /// bundle that denies everything first could not even open `/dev/null`.
+    pub fn allow_default_devices(&mut self) {
+        if self.devices.is_empty() {
+            return;
+        }
+        let allow = |kind, major, minor, access| DeviceRule { allow: true, kind, major, minor, access };
+        self.devices.extend([allow('c', None, None, MKNOD), allow('b', None, None, MKNOD)]);
+        let defaults = DEFAULT_DEVICES.iter();
+        self.devices.extend(defaults.map(|(major, minor)| allow('c', Some(*major), *minor, READ_WRITE_MKNOD)));
+    }
+}

@@ -1,0 +1,238 @@
+//! The judgement of sandbox mode on a whole container: a list of refusals in the order in which a reader of
+//! `config.json` would meet them, then what is left of the rights.
+//!
+//! [`admit`] opens what the bundle names (once; the launcher goes on with these descriptors); every decision below it is
+//! made on facts alone and is tested without a machine.
+
+mod mounts;
+mod namespaces;
+mod rights;
+mod sources;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::host::Host;
+use super::object::Object;
+use super::{Admitted, PolicyError, Source};
+use crate::bundle::field::Field;
+use crate::spec::container::Container;
+use crate::spec::mounts::{Mount, MountKind};
+use sources::{Purpose, Question};
+
+/// Judges `container` on the machine that `host` describes.
+///
+/// # Errors
+/// The first thing that no sandbox may have, with the key that asks for it; or that a path cannot be opened.
+pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError> {
+    namespaces::refuse_missing(container)?;
+    rights::refuse_host_ids(container)?;
+    rights::refuse_devices(container)?;
+    mounts::refuse_shared_root(container)?;
+    for mount in &container.mounts {
+        mounts::refuse_kind(mount)?;
+        mounts::refuse_destination(mount)?;
+        mounts::refuse_sharing(mount)?;
+    }
+    let rootfs = open_rootfs(container, host)?;
+    let binds = open_binds(container, host)?;
+    let joins = namespaces::open(container, host)?;
+    let (capabilities, clipped) = rights::clip(container.process.capabilities);
+    let warnings = rights::warnings(container, &clipped);
+    Ok(Admitted { rootfs, binds, joins, capabilities, clipped, warnings })
+}
+
+fn open_rootfs(container: &Container, host: &Host) -> Result<Source, PolicyError> {
+    let field = Field::text("root.path", &container.rootfs.to_string_lossy());
+    let object = open(&container.rootfs, &field)?;
+    let question = Question {
+        field,
+        purpose: Purpose::Rootfs,
+        recursive: true,
+        read_only: container.rootfs_readonly,
+        annotations: &container.annotations,
+    };
+    let verdict = sources::judge(&object.facts, &question, host)?;
+    Ok(Source { fd: object.fd, kind: verdict.kind })
+}
+
+fn open_binds(container: &Container, host: &Host) -> Result<BTreeMap<usize, Source>, PolicyError> {
+    let mut binds = BTreeMap::new();
+    for mount in &container.mounts {
+        if let MountKind::Bind { source, recursive } = &mount.kind {
+            binds.insert(mount.index, open_bind(container, mount, (source, *recursive), host)?);
+        }
+    }
+    Ok(binds)
+}
+
+fn open_bind(
+    container: &Container,
+    mount: &Mount,
+    (source, recursive): (&Path, bool),
+    host: &Host,
+) -> Result<Source, PolicyError> {
+    let field = Field::text(&format!("mounts[{}].source", mount.index), &source.to_string_lossy());
+    let object = open(source, &field)?;
+    let question = Question {
+        field,
+        purpose: Purpose::Bind,
+        recursive,
+        read_only: mounts::is_read_only(mount, recursive),
+        annotations: &container.annotations,
+    };
+    let verdict = sources::judge(&object.facts, &question, host)?;
+    // What an engine made for this container is not searched: it may be large, and is not the user's choice.
+    if !verdict.opened {
+        sources::refuse_engine_socket_below(&object, question.field)?;
+    }
+    Ok(Source { fd: object.fd, kind: verdict.kind })
+}
+
+fn open(path: &Path, field: &Field) -> Result<Object, PolicyError> {
+    Object::open(path).map_err(|source| PolicyError::Open { field: field.clone(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::codes;
+    use crate::spec::testing;
+    use serde_json::{Value, json};
+
+    /// Judges the bundle after `change` on this machine, with a root file system of its own.
+    fn judged(name: &str, change: impl Fn(&mut Value, &str)) -> Result<Admitted, PolicyError> {
+        let base = std::env::temp_dir().join(format!("lazaret-admit-{}-{name}", std::process::id()));
+        for directory in ["rootfs", "data"] {
+            std::fs::create_dir_all(base.join(directory)).unwrap();
+        }
+        let bundle = testing::bundle(|config| {
+            config["root"]["path"] = json!(base.join("rootfs"));
+            change(config, base.to_str().unwrap());
+        });
+        let container = crate::spec::check_without_machine(&bundle).unwrap();
+        let result = Host::gather(&container).and_then(|host| admit(&container, &host));
+        for mounted in ["alias", "data/below"] {
+            if base.join(mounted).exists() {
+                nix::mount::umount2(&base.join(mounted), nix::mount::MntFlags::MNT_DETACH).unwrap();
+                // Fails on a mount point: the removal below must never walk into the host.
+                std::fs::remove_dir(base.join(mounted)).unwrap();
+            }
+        }
+        std::fs::remove_dir_all(base).unwrap();
+        result
+    }
+
+    fn bind(config: &mut Value, source: &str) {
+        config["mounts"].as_array_mut().unwrap().push(json!({
+            "destination": "/x", "source": source, "type": "bind", "options": ["rbind"]
+        }));
+    }
+
+    #[test]
+    fn a_container_with_a_data_directory_is_admitted_and_its_objects_are_held() {
+        let admitted = judged("data", |config, base| bind(config, &format!("{base}/data"))).unwrap();
+        assert_eq!(admitted.rootfs.kind, super::super::SourceKind::Directory);
+        assert_eq!(admitted.binds.keys().collect::<Vec<_>>(), [&7]);
+        assert!(admitted.clipped.is_empty() && admitted.warnings.is_empty(), "{admitted:?}");
+    }
+
+    #[test]
+    fn hostpaths_of_this_machine_are_refused_by_field_and_value() {
+        for source in
+            ["/", "/proc", "/sys", "/dev", "/etc", "/root", "/boot", "/run", "/var/run", "/etc/../etc", "/proc/1/root"]
+        {
+            if !Path::new(source).exists() {
+                continue;
+            }
+            let error = judged("hostpath", |config, _| bind(config, source)).unwrap_err();
+            let text = error.to_string();
+            assert!(text.starts_with(&format!("mounts[7].source = {source:?}: ")), "{text}");
+            assert!(error.hint().is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_root_file_system_that_is_the_host_is_refused() {
+        for root in ["/", "/etc", "/usr"] {
+            let error = judged("root", |config, _| config["root"]["path"] = json!(root)).unwrap_err();
+            assert_eq!(error.code(), codes::POLICY_SENSITIVE, "{error}");
+            assert_eq!(error.field().unwrap().path(), "root.path");
+        }
+    }
+
+    #[test]
+    fn a_directory_in_which_something_listens_is_refused_also_through_a_link() {
+        let error = judged("listen", |config, base| {
+            std::os::unix::fs::symlink("data", format!("{base}/link")).unwrap();
+            std::mem::forget(std::os::unix::net::UnixListener::bind(format!("{base}/data/own.sock")).unwrap());
+            bind(config, &format!("{base}/link"));
+        })
+        .unwrap_err();
+        assert_eq!(error.code(), codes::POLICY_SOCKET_BELOW, "{error}");
+        let error = judged("engine", |config, base| {
+            drop(std::os::unix::net::UnixListener::bind(format!("{base}/data/docker.sock")).unwrap());
+            bind(config, &format!("{base}/data"));
+        })
+        .unwrap_err();
+        assert_eq!(error.code(), codes::POLICY_ENGINE_SOCKET, "{error}");
+        let error = judged("socket", |config, base| {
+            drop(std::os::unix::net::UnixListener::bind(format!("{base}/data/x")).unwrap());
+            bind(config, &format!("{base}/data/x"));
+        })
+        .unwrap_err();
+        assert_eq!(error.code(), codes::POLICY_SOCKET, "{error}");
+    }
+
+    #[test]
+    fn joining_the_hosts_namespace_or_no_namespace_is_refused() {
+        for (path, code) in [
+            ("/proc/self/ns/net", codes::POLICY_HOST_NAMESPACE_JOINED),
+            ("/proc/self/status", codes::POLICY_NOT_NAMESPACE),
+            ("/nonexistent", codes::POLICY_OPEN),
+        ] {
+            let error = judged("join", |config, _| config["linux"]["namespaces"][1]["path"] = json!(path)).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+            assert_eq!(error.field().unwrap().path(), "linux.namespaces (network).path");
+        }
+    }
+
+    #[test]
+    fn a_missing_source_is_named() {
+        let error = judged("missing", |config, base| bind(config, &format!("{base}/none"))).unwrap_err();
+        assert_eq!(error.code(), codes::POLICY_OPEN);
+    }
+
+    /// In a mount namespace of this thread's own: nothing stays behind on the machine.
+    #[test]
+    #[ignore = "needs root: mounts"]
+    fn a_bind_mount_of_a_sensitive_tree_elsewhere_is_refused_and_its_honest_neighbour_is_not() {
+        use nix::mount::{MsFlags, mount};
+        let none = None::<&str>;
+        let work = move || {
+            nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS | nix::sched::CloneFlags::CLONE_FS).unwrap();
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+            for (source, code) in [
+                ("/etc", Some(codes::POLICY_SENSITIVE)),
+                ("/", Some(codes::POLICY_SENSITIVE)),
+                ("/sys", Some(codes::POLICY_KERNEL_FILESYSTEM)),
+                ("/var/lib/dpkg", Some(codes::POLICY_SENSITIVE)),
+                ("/usr/share", Some(codes::POLICY_SENSITIVE)),
+                ("data", None),
+            ] {
+                for at in ["alias", "data/below"] {
+                    let result = judged("alias", |config, base| {
+                        let (source, at) = (Path::new(base).join(source), format!("{base}/{at}"));
+                        std::fs::create_dir_all(&at).unwrap();
+                        // The second one comes along with the directory that is bound.
+                        let bound = if at.ends_with("below") { format!("{base}/data") } else { at.clone() };
+                        mount(Some(&source), at.as_str(), none, MsFlags::MS_BIND, none).unwrap();
+                        bind(config, &bound);
+                    });
+                    assert_eq!(result.as_ref().err().map(PolicyError::code), code, "{source} at {at}: {result:?}");
+                }
+            }
+        };
+        std::thread::spawn(work).join().unwrap();
+    }
+}
