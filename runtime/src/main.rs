@@ -1,2 +1,147 @@
-//! x
-fn main() {}
+//! The command `lazaret`: reads the arguments, calls the library, and says what came of it.
+//!
+//! The only place that prints and that turns an error into an exit status. Single-threaded, as the launcher needs.
+
+mod cli;
+mod log;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use lazaret::error::Error;
+use lazaret::lifecycle::{self, CreateRequest, Outcome};
+use lazaret::options::Options;
+
+use cli::{Cli, Verb};
+
+/// Exit status of a failure of our own (docker's and podman's convention).
+const FAILURE: u8 = 125;
+/// Exit status of a command line that cannot be understood.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    match log::start(cli.global.log.as_deref(), cli.global.log_format, cli.global.debug) {
+        Ok(()) => {}
+        Err(error) => return refuse(&format!("could not open the log file: {error}")),
+    }
+    let (mode, interceptor) = match (cli.global.mode.mode(), cli.global.interceptor.interceptor()) {
+        (Ok(mode), Ok(interceptor)) => (mode, interceptor),
+        (Err(why), _) | (_, Err(why)) => return refuse(why),
+    };
+    let root = std::path::absolute(&cli.global.root).unwrap_or(cli.global.root);
+    let options = Options { root, mode, interceptor };
+    match prepare_process(&cli.verb).map_err(|error| error.to_string()) {
+        Ok(()) => {}
+        Err(error) => return refuse(&error),
+    }
+    match perform(&options, cli.verb) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => report(&error),
+    }
+}
+
+/// The process as the launcher wants it: nothing of the caller's open that is not to be passed on, and orphans of the
+/// container come to us.
+fn prepare_process(verb: &Verb) -> std::io::Result<()> {
+    let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
+    let preserved = if let Verb::Run(create) | Verb::Create(create) = verb { create.preserve_fds } else { 0 };
+    lazaret::sys::clone::cloexec_from(3_u32.saturating_add(preserved))?;
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    Ok(())
+}
+
+fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
+    match verb {
+        Verb::Do(arguments) => {
+            let outcome = lifecycle::run_on_host_root(options, arguments.command, &arguments.env)?;
+            tell_refusals(&outcome);
+            Ok(tell_end(&outcome))
+        }
+        Verb::Run(arguments) => Ok(tell_end(&lifecycle::run(options, request(arguments))?)),
+        Verb::Create(arguments) => lifecycle::create(options, request(arguments)).map(|_created| 0),
+        Verb::Start(arguments) => lifecycle::start(options, &arguments.id).map(|()| 0),
+        Verb::State(arguments) => lifecycle::state(options, &arguments.id).map(|state| print_json(&state)),
+        Verb::Kill(arguments) => {
+            let signal = lifecycle::parse_signal(arguments.signal_option.as_ref().unwrap_or(&arguments.signal))?;
+            lifecycle::kill(options, &arguments.id, signal, arguments.all).map(|()| 0)
+        }
+        Verb::Delete(arguments) => lifecycle::delete(options, &arguments.id, arguments.force).map(|()| 0),
+    }
+}
+
+fn request(arguments: cli::Create) -> CreateRequest {
+    CreateRequest {
+        id: arguments.id,
+        bundle: arguments.bundle,
+        pid_file: arguments.pid_file,
+        console_socket: arguments.console_socket,
+        preserve_fds: arguments.preserve_fds,
+        ..CreateRequest::default()
+    }
+}
+
+/// One line for each distinct refusal: what, how often, why, and what would allow it.
+fn tell_refusals(outcome: &Outcome) {
+    for refusal in &outcome.refusals {
+        say(&format!("lazaret: refused {} ({}x): {}; {}", refusal.what, refusal.count, refusal.why, refusal.allow));
+    }
+}
+
+/// The workload's exit status, after saying why we ended it, if we did.
+fn tell_end(outcome: &Outcome) -> u8 {
+    if let Some(reason) = &outcome.ended_by_lazaret {
+        say(&format!("lazaret: killed the container: {reason}"));
+    }
+    outcome.exit_status
+}
+
+fn print_json(value: &impl serde::Serialize) -> u8 {
+    let printed = serde_json::to_string_pretty(value)
+        .map_err(std::io::Error::from)
+        .and_then(|text| writeln!(std::io::stdout(), "{text}"));
+    if printed.is_ok() { 0 } else { FAILURE }
+}
+
+/// One error: its number, its causes, and a hint.
+fn report(error: &Error) -> ExitCode {
+    let chain = error.chain();
+    tracing::error!("{chain}");
+    let mut text = format!("error[lazaret-{}]: {chain}", error.code());
+    if let Some(hint) = error.hint() {
+        text.push_str("\n  hint: ");
+        text.push_str(&hint);
+    }
+    say(&text);
+    ExitCode::from(error.exit_status())
+}
+
+fn refuse(why: &str) -> ExitCode {
+    say(&format!("error[lazaret-900]: {why}"));
+    ExitCode::from(FAILURE)
+}
+
+/// Help and version go to standard output; anything else is one line and a pointer to the help.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_closed) => ExitCode::from(FAILURE),
+        };
+    }
+    let rendered = error.render().to_string();
+    let lines: Vec<&str> = rendered.lines().take_while(|line| !line.starts_with("Usage:")).filter(|line| !line.is_empty()).collect();
+    say(&format!("{}\n  hint: see lazaret --help", lines.join("\n")));
+    ExitCode::from(USAGE)
+}
+
+/// A line on standard error. When that is closed there is nobody to tell.
+fn say(text: &str) {
+    if writeln!(std::io::stderr(), "{text}").is_err() {
+        tracing::debug!("standard error is closed");
+    }
+}

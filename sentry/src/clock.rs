@@ -5,7 +5,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Now, such as `2026-01-31T23:59:59.000000001Z`.
-pub(crate) fn now() -> String {
+#[must_use]
+pub fn now() -> String {
     // A clock before 1970 is shown as 1970: a record with a wrong time beats none.
     rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }

@@ -9,7 +9,7 @@
 //! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote. It must not use anything else.
 
 mod audit;
-mod clock;
+pub mod clock;
 mod container;
 mod copyin;
 mod decide;

@@ -115,6 +115,12 @@ impl Hierarchies {
         })
     }
 
+    /// Whether a controller can be had, in whichever version.
+    #[must_use]
+    pub fn has_controller(&self, name: &str) -> bool {
+        [Version::V1, Version::V2].into_iter().any(|version| self.with(version, name).is_some())
+    }
+
     pub(super) fn unified(&self) -> Option<&Hierarchy> {
         self.all.iter().find(|h| h.version == Version::V2)
     }

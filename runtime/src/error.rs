@@ -1,0 +1,160 @@
+//! The one error of the library: what failed, as a stable number, an exit status and a hint.
+
+use crate::bundle::BundleError;
+use crate::cgroup::CgroupError;
+use crate::channel::{ChannelError, Failure};
+use crate::idmap::IdmapError;
+use crate::lifecycle::LifecycleError;
+use crate::namespaces::NamespaceError;
+use crate::policy::PolicyError;
+use crate::rootfs::RootfsError;
+use crate::sentry_link::SentryError;
+use crate::spec::SpecError;
+use crate::state::StateError;
+use crate::sys::clone::LaunchError;
+use crate::trees::TreeError;
+
+/// Why a verb failed. Each variant is the error of one room.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The bundle could not be read.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// The bundle asks for something wrong or unsupported.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The bundle asks for something that the mode forbids.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// State on disk.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The verb does not fit the container's status, or the caller's arguments.
+    #[error(transparent)]
+    Lifecycle(#[from] LifecycleError),
+    /// Id mapping.
+    #[error(transparent)]
+    Idmap(#[from] IdmapError),
+    /// Namespaces.
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    /// Root file system.
+    #[error(transparent)]
+    Rootfs(#[from] RootfsError),
+    /// Mounts and devices.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// Cgroup.
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
+    /// The sentry.
+    #[error(transparent)]
+    Sentry(#[from] SentryError),
+    /// The container's first process could not be made.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The container's first process and we lost each other.
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+    /// A step inside the container failed.
+    #[error(transparent)]
+    Init(#[from] Failure),
+}
+
+/// What kind of failure it is, for callers that answer with a status of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// There is no such container.
+    NotFound,
+    /// The id is taken.
+    AlreadyExists,
+    /// The container is not in the status that the verb needs.
+    WrongStatus,
+    /// The caller's input is wrong.
+    Invalid,
+    /// Policy forbids it.
+    Denied,
+    /// Anything else.
+    Internal,
+}
+
+impl Error {
+    /// The stable number shown as `error[lazaret-NNNN]`.
+    #[must_use]
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Bundle(error) => error.code(),
+            Self::Spec(error) => error.code(),
+            Self::Policy(error) => error.code(),
+            Self::State(error) => error.code(),
+            Self::Lifecycle(error) => error.code(),
+            Self::Idmap(error) => error.code(),
+            Self::Namespace(error) => error.code(),
+            Self::Rootfs(error) => error.code(),
+            Self::Tree(error) => error.code(),
+            Self::Cgroup(error) => error.code(),
+            Self::Sentry(error) => error.code(),
+            Self::Launch(_) => 1550,
+            Self::Channel(_) => 1551,
+            Self::Init(failure) => failure.code,
+        }
+    }
+
+    /// The exit status of the command line: 127 for a program that is not found, 126 for one that cannot be executed,
+    /// 125 for everything else (docker's and podman's convention).
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Init(failure) => failure.exit_status,
+            _ => 125,
+        }
+    }
+
+    /// What would help, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bundle(error) => error.hint(),
+            Self::Spec(error) => error.hint(),
+            Self::Policy(error) => error.hint(),
+            Self::State(error) => error.hint(),
+            Self::Lifecycle(error) => error.hint(),
+            Self::Idmap(error) => error.hint(),
+            Self::Namespace(error) => error.hint(),
+            Self::Rootfs(error) => error.hint(),
+            Self::Tree(error) => error.hint(),
+            Self::Cgroup(error) => error.hint(),
+            Self::Init(failure) => failure.hint.clone(),
+            Self::Sentry(_) | Self::Launch(_) | Self::Channel(_) => None,
+        }
+    }
+
+    /// What kind of failure it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::State(StateError::NotFound { .. }) => Kind::NotFound,
+            Self::State(StateError::Exists { .. }) => Kind::AlreadyExists,
+            Self::Lifecycle(LifecycleError::WrongStatus { .. }) => Kind::WrongStatus,
+            Self::Lifecycle(LifecycleError::NotRunning { .. }) => Kind::NotFound,
+            Self::State(StateError::InvalidId { .. }) | Self::Bundle(_) | Self::Spec(_) | Self::Lifecycle(_) => {
+                Kind::Invalid
+            }
+            Self::Policy(_) => Kind::Denied,
+            _ => Kind::Internal,
+        }
+    }
+
+    /// The error and its causes in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}

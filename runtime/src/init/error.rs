@@ -1,0 +1,130 @@
+//! Why stage 2 stopped: one variant a step, with what it was working on.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::channel::{ChannelError, Failure};
+
+/// A failed step of stage 2.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InitError {
+    #[error("could not become the container's root in its user namespace")]
+    EnterUserns(#[source] io::Error),
+    #[error("could not {operation} the container's root file system")]
+    Root { operation: &'static str, source: io::Error },
+    #[error("could not {operation} {path}")]
+    Path { operation: &'static str, path: PathBuf, source: io::Error },
+    #[error("could not mount {fstype} on {destination} ({field})")]
+    Mount { fstype: String, destination: PathBuf, field: String, source: io::Error },
+    #[error("could not make the device {path} (linux.devices)")]
+    Device { path: PathBuf, source: io::Error },
+    #[error("could not write {value:?} to {path} (linux.sysctl)")]
+    Sysctl { path: PathBuf, value: String, source: io::Error },
+    #[error("could not set the {what}")]
+    Names { what: &'static str, source: io::Error },
+    #[error("could not set up the terminal: {operation}")]
+    Console { operation: &'static str, source: io::Error },
+    #[error("could not set the process's {what} ({field})")]
+    Identity { what: &'static str, field: &'static str, source: io::Error },
+    #[error("could not set capabilities (process.capabilities)")]
+    Capabilities(#[source] caps::errors::CapsError),
+    #[error("could not enter a Landlock domain")]
+    Landlock(#[source] landlock::RulesetError),
+    #[error("could not install the {which} seccomp filter")]
+    Seccomp { which: &'static str, source: io::Error },
+    #[error("cannot enter the working directory {path} (process.cwd)")]
+    Cwd { path: PathBuf, source: io::Error },
+    #[error("the working directory {path} lies outside the container (process.cwd)")]
+    CwdOutside { path: PathBuf },
+    #[error("exec: {program:?}: executable file not found in $PATH")]
+    NotInPath { program: String },
+    #[error("exec: {program:?}: stat {program}: no such file or directory")]
+    Missing { program: String },
+    #[error("exec: {program:?}: permission denied")]
+    NotExecutable { program: String },
+    #[error("exec: {program:?}: the kernel cannot execute it")]
+    Exec { program: String, source: io::Error },
+    #[error("could not wait for start")]
+    Gate(#[source] io::Error),
+    #[error(transparent)]
+    Channel(#[from] ChannelError),
+}
+
+impl InitError {
+    fn code(&self) -> u32 {
+        match self {
+            Self::EnterUserns(_) => 1600,
+            Self::Root { .. } => 1601,
+            Self::Path { .. } => 1602,
+            Self::Mount { .. } => 1603,
+            Self::Device { .. } => 1604,
+            Self::Sysctl { .. } => 1605,
+            Self::Names { .. } => 1606,
+            Self::Console { .. } => 1607,
+            Self::Identity { .. } => 1608,
+            Self::Capabilities(_) => 1609,
+            Self::Landlock(_) => 1610,
+            Self::Seccomp { .. } => 1611,
+            Self::Cwd { .. } => 1612,
+            Self::CwdOutside { .. } => 1613,
+            Self::NotInPath { .. } => 1620,
+            Self::Missing { .. } => 1621,
+            Self::NotExecutable { .. } => 1622,
+            Self::Exec { .. } => 1623,
+            Self::Gate(_) => 1630,
+            Self::Channel(_) => 1631,
+        }
+    }
+
+    fn exit_status(&self) -> u8 {
+        match self {
+            Self::NotInPath { .. } | Self::Missing { .. } => 127,
+            Self::NotExecutable { .. } | Self::Exec { .. } => 126,
+            _ => 125,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotInPath { .. } => "the image has no such program, or PATH in process.env does not name its folder",
+            Self::Missing { .. } => "the image has no such file; a path in process.args is looked up inside the container",
+            Self::NotExecutable { .. } => "the file must be a regular file with execute permission for process.user",
+            Self::Exec { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC) => {
+                "it is neither a program for this machine's architecture nor a script that begins with #!"
+            }
+            Self::Exec { source, .. } if source.raw_os_error() == Some(libc::ENOENT) => {
+                "its interpreter (the #! line, or the dynamic loader) is missing in the image"
+            }
+            Self::Cwd { .. } => "process.cwd must be a directory that process.user may enter",
+            Self::Identity { source, .. } if source.raw_os_error() == Some(libc::EINVAL) => {
+                "the id is not mapped in the container's user namespace"
+            }
+            Self::Root { operation, .. } if *operation == "attach" => "the kernel must be Linux 5.12 or newer",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl From<&InitError> for Failure {
+    fn from(error: &InitError) -> Self {
+        Self {
+            code: error.code(),
+            message: chain(error),
+            exit_status: error.exit_status(),
+            hint: error.hint(),
+        }
+    }
+}
+
+/// The error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,141 @@
+//! The last steps: identity, confinement, the hand-over of the listener, the wait for `start`, and `execve(2)`.
+
+use std::convert::Infallible;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{Access, AtFlags, FileType};
+use rustix::net::SocketFlags;
+
+use super::error::InitError;
+use super::orders::Orders;
+use super::{confine, identity};
+use crate::channel::{self, ChannelError, FromInit, ToInit};
+use crate::sys;
+
+/// From set-up to the workload.
+pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
+    let process = &orders.process;
+    let early = rustix::process::chdir(&process.cwd);
+    if !process.no_new_privileges
+        && let Some(profile) = &orders.confinement.oci
+    {
+        // Without no_new_privs only CAP_SYS_ADMIN may install a filter, and that is about to go.
+        confine::oci_profile(profile)?;
+    }
+    identity::assume(process)?;
+    working_directory(&process.cwd, early)?;
+    if process.no_new_privileges {
+        confine::no_new_privileges()?;
+    }
+    let program = find_program(process.args.first().map(CString::as_c_str), &process.env)?;
+    sys::process::reset_signals().map_err(InitError::Gate)?;
+    sys::clone::cloexec_from(3 + orders.preserve_fds).map_err(InitError::Gate)?;
+    confine_and_report(orders)?;
+    let (ToInit::Go, _) = channel::receive::<ToInit>(&orders.channel)?;
+    match orders.gate.take() {
+        None => execute(orders, &program),
+        Some(gate) => through_gate(orders, &gate, &program),
+    }
+}
+
+fn confine_and_report(orders: &Orders) -> Result<(), InitError> {
+    let missing = orders.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
+    let installed = orders.confinement.filter.as_ref().map(confine::filter).transpose()?;
+    let listener = installed.and_then(|installed| installed.listener);
+    channel::send(&orders.channel, &FromInit::Confined { missing }, listener.as_ref())?;
+    Ok(())
+}
+
+/// Waits for one `start` that says go, and executes; a failure is told to that caller.
+fn through_gate(orders: &Orders, gate: &OwnedFd, program: &CStr) -> Result<Infallible, InitError> {
+    // The launcher's end is done; a caller of `create` waits for its end of file.
+    let starter = accept(gate)?;
+    let Err(error) = execute(orders, program);
+    channel::send(&starter, &FromInit::Failed((&error).into()), None)?;
+    Err(error)
+}
+
+fn accept(gate: &OwnedFd) -> Result<OwnedFd, InitError> {
+    loop {
+        let connection = match rustix::net::accept_with(gate, SocketFlags::CLOEXEC) {
+            Ok(connection) => connection,
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
+            Err(error) => return Err(InitError::Gate(error.into())),
+        };
+        match channel::receive::<ToInit>(&connection) {
+            Ok((ToInit::Go, _)) => return Ok(connection),
+            // A caller that went away without its word is not a start.
+            Err(ChannelError::Closed | ChannelError::Malformed(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn execute(orders: &Orders, program: &CStr) -> Result<Infallible, InitError> {
+    let process = &orders.process;
+    if process.no_new_privileges
+        && let Some(profile) = &orders.confinement.oci
+    {
+        confine::oci_profile(profile)?;
+    }
+    nix::unistd::execve(program, &process.args, &process.env).map_err(|error| {
+        let program = program.to_string_lossy().into_owned();
+        match error {
+            nix::Error::EACCES => InitError::NotExecutable { program },
+            error => InitError::Exec { program, source: error.into() },
+        }
+    })
+}
+
+/// Checks that the working directory was entered and lies inside (CVE-2024-21626: a cwd that is a leaked descriptor of
+/// the host's tree shows as unreachable).
+fn working_directory(path: &Path, early: Result<(), rustix::io::Errno>) -> Result<(), InitError> {
+    if early.is_err() {
+        // Root may lack a right that the user has (a squashed network file system): once more as the user.
+        rustix::process::chdir(path)
+            .map_err(|error| InitError::Cwd { path: path.to_owned(), source: error.into() })?;
+    }
+    let current = rustix::process::getcwd(Vec::new())
+        .map_err(|error| InitError::Cwd { path: path.to_owned(), source: error.into() })?;
+    if current.as_bytes().starts_with(b"/") { Ok(()) } else { Err(InitError::CwdOutside { path: path.to_owned() }) }
+}
+
+/// The file that `name` means to the process: itself if it holds a slash, else the first match in PATH.
+fn find_program(name: Option<&CStr>, env: &[CString]) -> Result<CString, InitError> {
+    let name = name.unwrap_or_default();
+    let shown = || name.to_string_lossy().into_owned();
+    if name.to_bytes().contains(&b'/') {
+        return match executable(rustix::fs::CWD, name) {
+            Ok(()) => Ok(name.to_owned()),
+            Err(io::ErrorKind::NotFound) => Err(InitError::Missing { program: shown() }),
+            Err(_denied) => Err(InitError::NotExecutable { program: shown() }),
+        };
+    }
+    let path = env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
+    let mut denied = false;
+    for folder in path.split(|byte| *byte == b':') {
+        let candidate = Path::new(std::ffi::OsStr::from_bytes(folder)).join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        let Ok(candidate) = CString::new(candidate.into_os_string().into_encoded_bytes()) else { continue };
+        match executable(rustix::fs::CWD, &candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(kind) => denied |= kind == io::ErrorKind::PermissionDenied,
+        }
+    }
+    Err(if denied { InitError::NotExecutable { program: shown() } } else { InitError::NotInPath { program: shown() } })
+}
+
+/// Where a program is looked up when the bundle sets no PATH: the shells' own default.
+const DEFAULT_PATH: &[u8] = b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+fn executable(at: BorrowedFd<'_>, path: &CStr) -> Result<(), io::ErrorKind> {
+    let kind = |error: rustix::io::Errno| io::Error::from(error).kind();
+    let stat = rustix::fs::statat(at.as_fd(), path, AtFlags::empty()).map_err(kind)?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(io::ErrorKind::PermissionDenied);
+    }
+    rustix::fs::accessat(at, path, Access::EXEC_OK, AtFlags::EACCESS).map_err(kind)
+}

@@ -1,0 +1,90 @@
+//! Stage 2: the container's first process, from the clone to `execve(2)` of the workload.
+//!
+//! Runs inside the new namespaces, on a copy of the launcher's memory. It obeys its [`orders`], reports over the
+//! channel, and never returns to the launcher's code. It must not know `lifecycle`, `state`, `hooks` or `cgroup`:
+//! nothing here acts on the host.
+
+pub mod orders;
+
+mod confine;
+mod console;
+mod devices;
+mod error;
+mod exec;
+mod identity;
+mod inside;
+mod mounts;
+mod names;
+mod paths;
+mod rootfs;
+
+use crate::channel::{self, FromInit};
+use crate::sys;
+
+use error::InitError;
+use orders::Orders;
+
+/// Exit status of stage 2 when a step failed; the launcher has the reason by then.
+const FAILED: u8 = 125;
+
+/// Carries the orders out. Returns only on failure, with the exit status.
+pub fn run(orders: Orders) -> u8 {
+    let channel = match orders.channel.try_clone() {
+        Ok(channel) => channel,
+        Err(_exhausted) => return FAILED,
+    };
+    let Err(error) = become_the_workload(orders);
+    let failure = FromInit::Failed((&error).into());
+    // When the launcher is gone there is nobody to tell; the exit status says the rest.
+    channel::send(&channel, &failure, None).map_or(FAILED, |()| FAILED)
+}
+
+/// The steps, in the only order in which each of them still may do what it does.
+fn become_the_workload(mut orders: Orders) -> Result<std::convert::Infallible, InitError> {
+    enter_cgroups(&orders)?;
+    if orders.in_userns {
+        identity::become_root_inside()?;
+    }
+    identity::new_session()?;
+    identity::take_streams(&orders.stdio)?;
+    rootfs::leave_host_propagation()?;
+    let made = mounts::make_filesystems(&mut orders.mounts)?;
+    rootfs::attach(&orders.root)?;
+    mounts::place(&orders, made)?;
+    let null = devices::make(&orders)?;
+    if let Some(socket) = orders.console.take() {
+        console::set_up(&orders.root.tree, &socket, orders.process.console_size)?;
+    }
+    names::set(&orders)?;
+    names::write_sysctls(&orders)?;
+    if orders.loopback {
+        sys::namespace::loopback_up().map_err(|source| InitError::Names { what: "loopback interface up", source })?;
+    }
+    paths::protect(&orders, &null)?;
+    rootfs::pivot(&orders.root)?;
+    exec::enter(&mut orders)
+}
+
+/// Enters the v1 cgroups (v2's is where the clone put us), and a cgroup namespace whose root they then are.
+fn enter_cgroups(orders: &Orders) -> Result<(), InitError> {
+    for tasks in &orders.cgroup_tasks {
+        rustix::io::write(tasks, b"0").map_err(|error| InitError::Names { what: "cgroups", source: error.into() })?;
+    }
+    if orders.new_cgroup {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWCGROUP)
+            .map_err(|error| InitError::Names { what: "cgroup namespace", source: error.into() })?;
+    }
+    Ok(())
+}
+
+/// A new instance of a file system in the caller's namespaces, as a detached mount.
+///
+/// # Errors
+/// The kernel's own.
+pub fn new_filesystem(
+    fstype: &std::ffi::CStr,
+    source: &std::ffi::CStr,
+    data: &[(std::ffi::CString, Option<std::ffi::CString>)],
+) -> std::io::Result<std::os::fd::OwnedFd> {
+    mounts::make(fstype, source, data)
+}

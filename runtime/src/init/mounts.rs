@@ -1,0 +1,136 @@
+//! The container's mounts: new file systems made in its namespaces, and detached trees put in their places.
+//!
+//! New instances of proc and sysfs are made before the host's tree is dropped: the kernel gives them to a user
+//! namespace only while a fully visible one is mounted in its mount namespace (`mount_too_revealing`, fs/namespace.c).
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
+
+use super::error::InitError;
+use super::orders::{MountOrder, MountSource, Orders};
+use super::{inside, rootfs};
+use crate::sys::mount::{MountAttr, mount_setattr};
+
+/// File systems made early, by their place in the orders.
+pub(super) type Made = Vec<Option<OwnedFd>>;
+
+/// Makes the instances of every file system among the orders; trees and cgroups are left for [`place`].
+pub(super) fn make_filesystems(mounts: &mut [MountOrder]) -> Result<Made, InitError> {
+    mounts
+        .iter()
+        .map(|mount| match &mount.source {
+            MountSource::Filesystem { fstype, source, data } => {
+                make(fstype, source, data).map(Some).map_err(|error| failed(mount, error))
+            }
+            MountSource::Tree { .. } | MountSource::Cgroup { .. } => Ok(None),
+        })
+        .collect()
+}
+
+/// Puts every mount in its place, in the order of the bundle.
+pub(super) fn place(orders: &Orders, made: Made) -> Result<(), InitError> {
+    for (mount, filesystem) in orders.mounts.iter().zip(made) {
+        match (&mount.source, filesystem) {
+            (MountSource::Tree { tree, directory }, _) => put(orders, mount, tree, *directory),
+            (MountSource::Filesystem { .. }, Some(filesystem)) => put(orders, mount, &filesystem, true),
+            (MountSource::Filesystem { .. }, None) => Ok(()),
+            (MountSource::Cgroup { hierarchies }, _) => place_cgroup(orders, mount, hierarchies),
+        }?;
+    }
+    Ok(())
+}
+
+/// Attaches one tree at its destination inside the root.
+fn put(orders: &Orders, mount: &MountOrder, tree: &OwnedFd, directory: bool) -> Result<(), InitError> {
+    let attr = MountAttr { set: mount.attr_set, clear: mount.attr_clear, ..MountAttr::default() };
+    let placed = || -> io::Result<()> {
+        if attr.set | attr.clear != 0 {
+            mount_setattr(tree, &attr, false)?;
+        }
+        let target = if directory {
+            inside::make_directory(&orders.root.tree, &mount.destination)?
+        } else {
+            inside::make_file(&orders.root.tree, &mount.destination)?
+        };
+        move_to(tree, &target)?;
+        if let Some((propagation, recursive)) = mount.propagation {
+            let propagation = rootfs::propagation_flag(propagation);
+            mount_setattr(tree, &MountAttr { propagation, ..MountAttr::default() }, recursive)?;
+        }
+        Ok(())
+    };
+    placed().map_err(|source| failed(mount, source))
+}
+
+/// Attaches a detached tree on an opened place.
+pub(super) fn move_to(tree: impl AsFd, target: impl AsFd) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(rustix::mount::move_mount(tree, "", target, "", flags)?)
+}
+
+/// A new instance of a file system, as a detached mount.
+pub(super) fn make(
+    fstype: &CStr,
+    source: &CStr,
+    data: &[(CString, Option<CString>)],
+) -> io::Result<OwnedFd> {
+    let context = rustix::mount::fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    rustix::mount::fsconfig_set_string(context.as_fd(), c"source", source)?;
+    for (key, value) in data {
+        match value {
+            Some(value) => rustix::mount::fsconfig_set_string(context.as_fd(), key.as_c_str(), value.as_c_str())?,
+            None => rustix::mount::fsconfig_set_flag(context.as_fd(), key.as_c_str())?,
+        }
+    }
+    rustix::mount::fsconfig_create(context.as_fd())?;
+    Ok(rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
+}
+
+/// The container's view of its cgroup: cgroup2, or a tmpfs with one folder a v1 hierarchy.
+fn place_cgroup(
+    orders: &Orders,
+    mount: &MountOrder,
+    hierarchies: &[(String, Vec<(CString, Option<CString>)>)],
+) -> Result<(), InitError> {
+    if hierarchies.is_empty() {
+        let cgroup2 = make(c"cgroup2", c"cgroup", &[]).map_err(|source| failed(mount, source))?;
+        return put(orders, mount, &cgroup2, true);
+    }
+    let mode = [(c"mode".to_owned(), Some(c"755".to_owned()))];
+    let tmpfs = make(c"tmpfs", c"cgroup", &mode).map_err(|source| failed(mount, source))?;
+    put(orders, &MountOrder { attr_set: mount.attr_set & !libc::MOUNT_ATTR_RDONLY, ..plain(mount) }, &tmpfs, true)?;
+    for (folder, data) in hierarchies {
+        let fstype = if data.is_empty() { c"cgroup2" } else { c"cgroup" };
+        let hierarchy = make(fstype, c"cgroup", data).map_err(|source| failed(mount, source))?;
+        let destination = mount.destination.join(folder);
+        put(orders, &MountOrder { destination, attr_set: mount.attr_set, ..plain(mount) }, &hierarchy, true)?;
+    }
+    let attr = MountAttr { set: mount.attr_set, ..MountAttr::default() };
+    mount_setattr(&tmpfs, &attr, false).map_err(|source| failed(mount, source))
+}
+
+/// A copy of `mount` without its source, for the parts of a composed mount.
+fn plain(mount: &MountOrder) -> MountOrder {
+    MountOrder {
+        index: mount.index,
+        destination: mount.destination.clone(),
+        source: MountSource::Cgroup { hierarchies: Vec::new() },
+        attr_set: mount.attr_set,
+        attr_clear: 0,
+        propagation: None,
+    }
+}
+
+fn failed(mount: &MountOrder, source: io::Error) -> InitError {
+    let fstype = match &mount.source {
+        MountSource::Tree { .. } => "a bind".to_owned(),
+        MountSource::Filesystem { fstype, .. } => fstype.to_string_lossy().into_owned(),
+        MountSource::Cgroup { .. } => "cgroup".to_owned(),
+    };
+    let field = mount.index.map_or_else(|| "added by lazaret".to_owned(), |index| format!("mounts[{index}]"));
+    InitError::Mount { fstype, destination: Path::new(&mount.destination).to_owned(), field, source }
+}

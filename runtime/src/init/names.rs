@@ -1,0 +1,37 @@
+//! Host name, domain name and sysctls.
+
+use std::io;
+
+use rustix::fs::OFlags;
+
+use super::error::InitError;
+use super::inside;
+use super::orders::Orders;
+
+/// Sets the names of the UTS namespace.
+pub(super) fn set(orders: &Orders) -> Result<(), InitError> {
+    if let Some(name) = &orders.hostname {
+        rustix::system::sethostname(name.as_bytes())
+            .map_err(|error| InitError::Names { what: "host name (hostname)", source: error.into() })?;
+    }
+    if let Some(name) = &orders.domainname {
+        rustix::system::setdomainname(name.as_bytes())
+            .map_err(|error| InitError::Names { what: "domain name (domainname)", source: error.into() })?;
+    }
+    Ok(())
+}
+
+/// Writes the sysctls through the container's own `/proc`, which is made read-only afterwards.
+pub(super) fn write_sysctls(orders: &Orders) -> Result<(), InitError> {
+    for (path, value) in &orders.sysctl {
+        let written = inside::open(&orders.root.tree, path, OFlags::WRONLY)
+            .and_then(|file| write_all(&file, value.as_bytes()));
+        written.map_err(|source| InitError::Sysctl { path: path.clone(), value: value.clone(), source })?;
+    }
+    Ok(())
+}
+
+/// A sysctl takes its value in one write; a short one would set something else.
+fn write_all(file: &std::os::fd::OwnedFd, value: &[u8]) -> io::Result<()> {
+    if rustix::io::write(file, value)? == value.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+}

@@ -1,0 +1,148 @@
+//! What stage 2 is told to do: everything it needs, opened and checked by the launcher before the clone.
+//!
+//! Pure data and descriptors. `init` obeys it and asks nothing back; `lifecycle::create` fills it.
+
+use std::ffi::CString;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use lazaret_profiles::bpf::Program;
+
+use crate::spec::container::{Device, Process, Propagation, Seccomp};
+
+/// The orders for one container's first process.
+#[derive(Debug)]
+pub struct Orders {
+    /// Our end of the channel to the launcher.
+    pub channel: OwnedFd,
+    /// `tasks` files of v1 cgroups to enter.
+    pub cgroup_tasks: Vec<OwnedFd>,
+    /// Standard streams of the workload; `None` keeps the inherited one.
+    pub stdio: [Option<OwnedFd>; 3],
+    /// Whether the process is in a user namespace of the container, whose root it first becomes.
+    pub in_userns: bool,
+    /// The root file system.
+    pub root: RootOrder,
+    /// Mounts in the order of the bundle.
+    pub mounts: Vec<MountOrder>,
+    /// Device nodes.
+    pub devices: Vec<DeviceOrder>,
+    /// The host's `/dev/null` as a detached mount, verified: what masked files show.
+    pub null: OwnedFd,
+    /// Paths to hide.
+    pub masked_paths: Vec<PathBuf>,
+    /// Paths to make read-only.
+    pub readonly_paths: Vec<PathBuf>,
+    /// New host name of the UTS namespace.
+    pub hostname: Option<CString>,
+    /// New domain name of the UTS namespace.
+    pub domainname: Option<CString>,
+    /// Paths below `/proc/sys` and values.
+    pub sysctl: Vec<(PathBuf, String)>,
+    /// Whether to set up the loopback interface.
+    pub loopback: bool,
+    /// Whether to enter a new cgroup namespace once the launcher has attached us.
+    pub new_cgroup: bool,
+    /// What to execute and as whom; capabilities are already those that policy grants.
+    pub process: Process,
+    /// The layers around the workload.
+    pub confinement: Confinement,
+    /// Connected to the caller's console socket: gets the terminal's master.
+    pub console: Option<OwnedFd>,
+    /// Descriptors 3 to 3+n-1 stay open for the workload (`--preserve-fds`).
+    pub preserve_fds: u32,
+    /// The listening socket that `start` connects to; `None` to go on at the launcher's word.
+    pub gate: Option<OwnedFd>,
+}
+
+/// The root file system.
+#[derive(Debug)]
+pub struct RootOrder {
+    /// A detached mount tree, id-mapped if need be.
+    pub tree: OwnedFd,
+    /// Read-only once everything is mounted.
+    pub readonly: bool,
+    /// Propagation of the container's root mount.
+    pub propagation: Option<Propagation>,
+}
+
+/// One mount.
+#[derive(Debug)]
+pub struct MountOrder {
+    /// Its index in the bundle's `mounts`, for messages; `None` for one that lazaret adds.
+    pub index: Option<usize>,
+    /// Where, absolute inside the container.
+    pub destination: PathBuf,
+    /// What.
+    pub source: MountSource,
+    /// Attributes to set on the mount.
+    pub attr_set: u64,
+    /// Attributes to clear on the mount.
+    pub attr_clear: u64,
+    /// Propagation, and whether on the whole tree.
+    pub propagation: Option<(Propagation, bool)>,
+}
+
+/// What a mount shows.
+#[derive(Debug)]
+pub enum MountSource {
+    /// A detached tree that the launcher opened; attributes of the whole tree are set already.
+    Tree {
+        /// The tree.
+        tree: OwnedFd,
+        /// Whether its root is a directory.
+        directory: bool,
+    },
+    /// A new instance of a file system, made in the container's namespaces.
+    Filesystem {
+        /// Its type.
+        fstype: CString,
+        /// What `/proc/mounts` shows as its source.
+        source: CString,
+        /// Its parameters.
+        data: Vec<(CString, Option<CString>)>,
+    },
+    /// The container's cgroup: cgroup2, or a tmpfs with a directory for each v1 hierarchy.
+    Cgroup {
+        /// v1 hierarchies (folder name, mount options), empty on pure v2.
+        hierarchies: Vec<(String, Vec<(CString, Option<CString>)>)>,
+    },
+}
+
+/// One device node.
+#[derive(Debug)]
+pub struct DeviceOrder {
+    /// The node.
+    pub device: Device,
+    /// The host's node as a detached mount, to be bound; `None` to make a node with `mknod(2)`.
+    pub tree: Option<OwnedFd>,
+}
+
+/// The layers around the workload.
+#[derive(Debug)]
+pub struct Confinement {
+    /// The light Landlock domain; `None` in native mode.
+    pub landlock: Option<LandlockScopes>,
+    /// The filter of the mode.
+    pub filter: Option<Filter>,
+    /// The bundle's own seccomp profile, which can only tighten.
+    pub oci: Option<Seccomp>,
+}
+
+/// The mode's filter.
+#[derive(Debug)]
+pub struct Filter {
+    /// The program.
+    pub program: Program,
+    /// Whether it has calls for the sentry, so that a listener is to be made and handed over.
+    pub listener: bool,
+}
+
+/// Which Landlock scopes are needed because a namespace is shared with the host.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LandlockScopes {
+    /// Signals out of the domain.
+    pub signal: bool,
+    /// Abstract unix sockets out of the domain.
+    pub abstract_unix: bool,
+}

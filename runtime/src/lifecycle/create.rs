@@ -1,0 +1,55 @@
+//! `create`: from a bundle to a container that waits for `start`.
+
+use crate::bundle::Bundle;
+use crate::error::Error;
+use crate::lifecycle::launch::{self, Launch, Opening};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError};
+use crate::options::{Mode, Options};
+use crate::policy;
+use crate::spec;
+use crate::watch::Watched;
+
+/// Creates the container of `request` and leaves a monitor with it.
+///
+/// The caller must be single-threaded.
+///
+/// # Errors
+/// See [`Error`]; nothing is left behind then.
+pub fn create(options: &Options, request: CreateRequest) -> Result<Created, Error> {
+    let pid_file = request.pid_file.clone();
+    let launched = prepare(options, request, Opening::Gate)?;
+    let created = Created {
+        pid: launched.pid,
+        pidfd: launched.watched.init.try_clone().map_err(LifecycleError::Monitor)?,
+    };
+    launch::write_pid_file(pid_file.as_deref(), launched.pid).inspect_err(|_error| launched.watched.kill())?;
+    leave_monitor(launched.watched)?;
+    Ok(created)
+}
+
+/// The common part of `create` and `run`.
+pub(super) fn prepare(
+    options: &Options,
+    request: CreateRequest,
+    opening: Opening,
+) -> Result<launch::Launched, Error> {
+    let bundle = Bundle::load(&request.bundle)?;
+    let container = spec::check(&bundle)?;
+    let admitted = match options.mode {
+        Mode::Native => None,
+        Mode::Sandbox => {
+            let host = policy::host::Host::gather(&container)?;
+            let admitted = policy::sandbox::admit(&container, &host)?;
+            for warning in &admitted.warnings {
+                tracing::warn!("{warning}");
+            }
+            Some(admitted)
+        }
+    };
+    launch::launch(options, Launch { bundle: bundle.directory().to_owned(), container, admitted, request, opening })
+}
+
+/// Forks the process that watches a detached container until its end.
+fn leave_monitor(watched: Watched) -> Result<(), Error> {
+    launch::fork_monitor(watched)
+}

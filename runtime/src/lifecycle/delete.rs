@@ -1,0 +1,101 @@
+//! `delete`: removes everything that a container has left, from its state on disk alone.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::Signal;
+
+use crate::cgroup::Cgroup;
+use crate::error::Error;
+use crate::idmap;
+use crate::lifecycle::{LifecycleError, kill};
+use crate::options::Options;
+use crate::state::{Directory, ProcessId, StateError, Status, Stored};
+
+/// How long killed processes may take to be gone.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the sentry and the monitor may take to write their last and end by themselves.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// Deletes a stopped container; with `force` also one that is not stopped (it is killed first) or whose creation was
+/// interrupted, and a container that does not exist is no error.
+///
+/// # Errors
+/// [`LifecycleError::WrongStatus`] unless it is stopped; what clean-up may meet. A second call continues where a failed
+/// one stopped.
+pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
+    let directory = match Directory::open(&options.root, id) {
+        Err(StateError::NotFound { .. }) if force => return Ok(()),
+        directory => directory?,
+    };
+    let state = match directory.read() {
+        Ok(state) => state,
+        // Nothing is known but the directory: a creation that died before its first write, or a damaged file.
+        Err(_unreadable) if force => return remove(directory),
+        Err(error) => return Err(error.into()),
+    };
+    let status = state.status();
+    if status != Status::Stopped && !force {
+        let (id, status) = (id.to_owned(), status.name());
+        return Err(LifecycleError::WrongStatus { verb: "delete", id, status, needed: "stopped" }.into());
+    }
+    end_processes(&state, id)?;
+    if let Some(cgroup) = &state.cgroup {
+        cgroup.delete()?;
+    }
+    remove(directory)
+}
+
+/// The state directory last: as long as it is there, the rest can be found again. The lease is found by its owner.
+fn remove(directory: Directory) -> Result<(), Error> {
+    let path = directory.path().to_owned();
+    let lease = directory.read().ok().and_then(|state| state.lease);
+    directory.remove()?;
+    release_lease(lease.as_deref(), &path)
+}
+
+fn release_lease(lease: Option<&Path>, owner: &Path) -> Result<(), Error> {
+    match lease {
+        Some(lease) => Ok(idmap::release(lease)?),
+        None => Ok(idmap::release_of(owner)?),
+    }
+}
+
+/// Ends the container's processes, then lets sentry and monitor finish, and ends those that do not.
+fn end_processes(state: &Stored, id: &str) -> Result<(), Error> {
+    if let Some(init) = state.init {
+        kill_and_wait(init, id)?;
+    }
+    if let Some(cgroup) = &state.cgroup {
+        kill_cgroup(cgroup)?;
+    }
+    for process in [state.sentry, state.monitor].into_iter().flatten() {
+        if !wait_for(process, FLUSH)? {
+            kill_and_wait(process, id)?;
+        }
+    }
+    Ok(())
+}
+
+fn kill_cgroup(cgroup: &Cgroup) -> Result<(), Error> {
+    if cgroup.pids()?.is_empty() { Ok(()) } else { Ok(cgroup.kill()?) }
+}
+
+fn kill_and_wait(process: ProcessId, id: &str) -> Result<(), Error> {
+    if let Some(pidfd) = kill::open(process)?
+        && let Err(error) = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL)
+        && error != rustix::io::Errno::SRCH
+    {
+        return Err(LifecycleError::Signal(error.into()).into());
+    }
+    if wait_for(process, PATIENCE)? { Ok(()) } else { Err(LifecycleError::Undead(id.to_owned()).into()) }
+}
+
+/// Whether the process has ended within the limit. A zombie has.
+fn wait_for(process: ProcessId, limit: Duration) -> Result<bool, LifecycleError> {
+    let Some(pidfd) = kill::open(process)? else { return Ok(true) };
+    let limit = Timespec::try_from(limit).ok();
+    let ready = rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], limit.as_ref());
+    ready.map(|ready| ready > 0).map_err(|error| LifecycleError::Wait(error.into()))
+}

@@ -1,0 +1,350 @@
+//! Launching: from a checked and admitted container to a first process that is confined and waits.
+//!
+//! Reads as the design's process model: everything that can fail is made before the clone and put into [`Undo`], which
+//! takes it back if a later step fails. The first process then sets itself up inside while we put it into its cgroups.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::process::Pid;
+
+use crate::cgroup::{Cgroup, Hierarchies};
+use crate::channel::{self, FromInit, ToInit};
+use crate::error::Error;
+use crate::idmap::{self, Lease};
+use crate::init;
+use crate::lifecycle::orders::{self, Ingredients};
+use crate::lifecycle::undo::Undo;
+use crate::lifecycle::{CreateRequest, LifecycleError};
+use crate::namespaces::{self, UserNamespace};
+use crate::options::{Mode, Options};
+use crate::policy::Admitted;
+use crate::sentry_link::Sentry;
+use crate::spec::container::{Container, IdMappings, Rlimit};
+use crate::spec::resources::Resources;
+use crate::state::{self, Directory, Phase, ProcessId, Stored};
+use crate::sys;
+use crate::watch::Watched;
+
+/// Most processes and threads of a sandbox whose bundle sets no limit.
+const SANDBOX_PIDS: i64 = 4096;
+
+/// A container to launch.
+pub(super) struct Launch {
+    /// Its bundle's directory.
+    pub(super) bundle: PathBuf,
+    /// What was checked.
+    pub(super) container: Container,
+    /// What policy admitted; `None` in native mode and for a container that is lazaret's own.
+    pub(super) admitted: Option<Admitted>,
+    /// What the caller asked for.
+    pub(super) request: CreateRequest,
+    /// How it starts.
+    pub(super) opening: Opening,
+}
+
+/// How the workload is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// By a later `start`, through a socket in the state directory.
+    Gate,
+    /// At once.
+    Now,
+}
+
+/// A launched container.
+pub(super) struct Launched {
+    /// Its first process.
+    pub(super) pid: Pid,
+    /// What its watcher needs.
+    pub(super) watched: Watched,
+}
+
+/// Launches. The state says `created`, or `running` for [`Opening::Now`], when this returns.
+pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
+    let Launch { bundle, mut container, admitted, request, opening } = launch;
+    check_preserved(request.preserve_fds)?;
+    let sandbox = options.mode == Mode::Sandbox;
+    let mut undo = Undo::default();
+    let directory = Directory::create(&options.root, &request.id)?;
+    let path = directory.path().to_owned();
+    let directory = undo.directory.insert(directory);
+    let mut state = first_state(&request.id, bundle, &container, options.mode);
+    directory.write(&state)?;
+
+    let plan = namespaces::Plan::new(&container.namespaces, !container.id_mappings.uids.is_empty(), options.mode)?;
+    let (userns, mappings) = user_namespace(&plan.user, &container, &path, &mut undo)?;
+    let audit = path.join(state::AUDIT_FILE);
+    if let Some(userns) = &userns
+        && sandbox
+    {
+        undo.sentry = Some(Sentry::fork(userns.as_fd(), &audit)?);
+    }
+    let hierarchies = Hierarchies::read()?;
+    complete_resources(&mut container.resources, &hierarchies, sandbox);
+    let (cgroup, guard) =
+        Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), &request.id, &container.resources)?;
+    undo.cgroup = Some(guard);
+    if let Some(admitted) = &admitted {
+        container.process.capabilities = admitted.capabilities;
+    }
+    container.process.no_new_privileges |= sandbox;
+    let (channel, theirs) = channel::pair()?;
+    let ingredients = Ingredients {
+        container: &container,
+        admitted: admitted.as_ref(),
+        request: &request,
+        plan: &plan,
+        userns: userns.as_ref().map(AsFd::as_fd),
+        mappings: &mappings,
+        hierarchies: &hierarchies,
+        cgroup: &cgroup,
+        mode: options.mode,
+        interceptor: options.interceptor,
+        gate: (opening == Opening::Gate).then(|| path.join(state::GATE_FILE)),
+    };
+    let orders = orders::prepare(&ingredients, theirs)?;
+    let (pid, init) = clone_init(&plan, userns.as_ref(), &cgroup, orders)?;
+    let (_, init) = undo.init.insert((pid, init));
+    let init = init.try_clone().map_err(LifecycleError::Wait)?;
+    set_oom_score(pid, container.process.oom_score_adj)?;
+    let listener = confined(&channel, &mut state)?;
+    hand_over(&undo, &cgroup, &container, listener, (pid, &request.id))?;
+    set_rlimits(pid, &container.process.rlimits)?;
+    finish_state(&mut state, &undo, &cgroup, opening, pid);
+    if let Some(directory) = &undo.directory {
+        directory.write(&state)?;
+    }
+    channel::send(&channel, &ToInit::Go, None)?;
+    if opening == Opening::Now {
+        executed(&channel)?;
+    }
+    Ok(succeed(options, undo, cgroup, pid, init, request.id))
+}
+
+/// Everything stands: nothing is to be taken back any more.
+fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, pid: Pid, init: OwnedFd, id: String) -> Launched {
+    undo.init = None;
+    if let Some(guard) = undo.cgroup.take() {
+        guard.keep();
+    }
+    if let Some(lease) = undo.lease.take() {
+        lease.keep();
+    }
+    // Forgotten, not dropped: dropping the directory only unlocks it, but Undo would remove it.
+    drop(undo.directory.take());
+    let watched = Watched {
+        init,
+        sentry: undo.sentry.take(),
+        cgroup: Some(cgroup),
+        root: options.root.clone(),
+        id,
+        deaf: false,
+    };
+    Launched { pid, watched }
+}
+
+fn first_state(id: &str, bundle: PathBuf, container: &Container, mode: Mode) -> Stored {
+    Stored {
+        oci_version: container.oci_version.clone(),
+        id: id.to_owned(),
+        phase: Phase::Creating,
+        init: None,
+        bundle,
+        rootfs: container.rootfs.clone(),
+        annotations: container.annotations.clone(),
+        created: crate::now(),
+        mode,
+        cgroup: None,
+        lease: None,
+        sentry: None,
+        monitor: None,
+        missing: Vec::new(),
+        ended_by_lazaret: None,
+    }
+}
+
+fn finish_state(state: &mut Stored, undo: &Undo, cgroup: &Cgroup, opening: Opening, pid: Pid) {
+    state.phase = if opening == Opening::Now { Phase::Running } else { Phase::Created };
+    state.init = ProcessId::of(pid.as_raw_nonzero().get());
+    state.cgroup = Some(cgroup.clone());
+    state.lease = undo.lease.as_ref().map(|lease| lease.path().to_owned());
+    state.sentry = undo.sentry.as_ref().and_then(|sentry| ProcessId::of(sentry.pid.as_raw_nonzero().get()));
+}
+
+/// A sandbox without a limit of its own gets [`SANDBOX_PIDS`], so that a fork bomb stays in it.
+fn complete_resources(resources: &mut Resources, hierarchies: &Hierarchies, sandbox: bool) {
+    resources.allow_default_devices();
+    if sandbox && resources.pids_limit.is_none() && hierarchies.has_controller("pids") {
+        resources.pids_limit = Some(SANDBOX_PIDS);
+    }
+}
+
+/// The container's user namespace and its mapping, where that is ours to choose.
+fn user_namespace(
+    user: &UserNamespace,
+    container: &Container,
+    directory: &Path,
+    undo: &mut Undo,
+) -> Result<(Option<OwnedFd>, IdMappings), Error> {
+    match user {
+        UserNamespace::Host => Ok((None, IdMappings::default())),
+        UserNamespace::Join(fd) => {
+            let fd = fd.try_clone().map_err(LifecycleError::Wait)?;
+            Ok((Some(fd), container.id_mappings.clone()))
+        }
+        UserNamespace::New => {
+            let mappings = if container.id_mappings.uids.is_empty() {
+                undo.lease.insert(Lease::acquire(directory)?).mappings()
+            } else {
+                container.id_mappings.clone()
+            };
+            Ok((Some(idmap::new_user_namespace(&mappings)?), mappings))
+        }
+    }
+}
+
+fn clone_init(
+    plan: &namespaces::Plan,
+    userns: Option<&OwnedFd>,
+    cgroup: &Cgroup,
+    orders: init::orders::Orders,
+) -> Result<(Pid, OwnedFd), Error> {
+    let target = cgroup.clone_target();
+    // The user namespace last: the others may belong to its parent, over which it has no right.
+    let join: Vec<BorrowedFd<'_>> = plan.join.iter().chain(userns).map(AsFd::as_fd).collect();
+    let stage = sys::clone::Stage { join, new: plan.new, cgroup: target.as_ref().map(AsFd::as_fd) };
+    Ok(sys::clone::launch(&stage, move || init::run(orders))?)
+}
+
+/// Waits until the first process is confined; returns its listener.
+fn confined(channel: &OwnedFd, state: &mut Stored) -> Result<Option<OwnedFd>, Error> {
+    match channel::receive::<FromInit>(channel)? {
+        (FromInit::Confined { missing }, listener) => {
+            for protection in &missing {
+                tracing::warn!(protection, "a protection does not hold on this host");
+            }
+            state.missing = missing;
+            Ok(listener)
+        }
+        (FromInit::Failed(failure), _) => Err(failure.into()),
+    }
+}
+
+/// Waits until the workload is executed: the channel's end of file.
+fn executed(channel: &OwnedFd) -> Result<(), Error> {
+    match channel::receive::<FromInit>(channel) {
+        Err(channel::ChannelError::Closed) => Ok(()),
+        Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
+        Ok((FromInit::Confined { .. }, _)) => Err(channel::ChannelError::Closed.into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Gives the listener to the sentry, with what it needs to answer for this container.
+fn hand_over(
+    undo: &Undo,
+    cgroup: &Cgroup,
+    container: &Container,
+    listener: Option<OwnedFd>,
+    (pid, id): (Pid, &str),
+) -> Result<(), Error> {
+    let (Some(sentry), Some(listener)) = (&undo.sentry, listener) else { return Ok(()) };
+    sentry.jailed()?;
+    let (limit, usage) = cgroup.memory_files();
+    let handoff = lazaret_sentry::handoff::Handoff {
+        version: lazaret_sentry::handoff::VERSION,
+        container: id.to_owned(),
+        may_set_hostname: container.namespaces.uts != crate::spec::container::Namespace::Host,
+        has_memory_limit: limit.is_some(),
+        has_memory_usage: usage.is_some(),
+        started: boot_time(),
+        sandbox_pid: pid.as_raw_nonzero().get(),
+    };
+    let descriptors: Vec<BorrowedFd<'_>> =
+        [Some(&listener), limit.as_ref(), usage.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
+    sentry.watch(handoff, &descriptors)?;
+    Ok(())
+}
+
+fn boot_time() -> std::time::Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    std::time::Duration::try_from(now).unwrap_or_default()
+}
+
+/// `process.oomScoreAdj`: lowering it needs a right that only we have.
+fn set_oom_score(pid: Pid, score: Option<i32>) -> Result<(), Error> {
+    let Some(score) = score else { return Ok(()) };
+    std::fs::write(format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero()), score.to_string()).map_err(|source| {
+        LifecycleError::Property { field: "process.oomScoreAdj", value: score.to_string(), source }.into()
+    })
+}
+
+/// `process.rlimits`, last of all: they are for the workload, not for its set-up.
+fn set_rlimits(pid: Pid, rlimits: &[Rlimit]) -> Result<(), Error> {
+    for rlimit in rlimits {
+        sys::process::set_rlimit(pid, rlimit.resource, rlimit.soft, rlimit.hard).map_err(|source| {
+            LifecycleError::Property {
+                field: "process.rlimits",
+                value: format!("{}:{} (resource {})", rlimit.soft, rlimit.hard, rlimit.resource),
+                source,
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Every descriptor that the workload is to inherit must be the caller's: a gap would be filled by one of ours.
+fn check_preserved(count: u32) -> Result<(), Error> {
+    let missing = (3..3_u32.saturating_add(count)).find(|fd| !Path::new(&format!("/proc/self/fd/{fd}")).exists());
+    match missing {
+        Some(missing) => Err(LifecycleError::PreserveFds { count, missing }.into()),
+        None => Ok(()),
+    }
+}
+
+/// Writes the first process's id for the caller, whole or not at all.
+pub(super) fn write_pid_file(path: Option<&Path>, pid: Pid) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    let new = path.with_extension("lazaret-new");
+    std::fs::write(&new, pid.as_raw_nonzero().to_string())
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(|source| LifecycleError::PidFile { path: path.to_owned(), source }.into())
+}
+
+/// Forks the process that watches a detached container until its end.
+pub(super) fn fork_monitor(watched: Watched) -> Result<(), Error> {
+    if watched.sentry.is_none() {
+        return Ok(());
+    }
+    let (root, id) = (watched.root.clone(), watched.id.clone());
+    let (pid, _pidfd) = sys::clone::fork(move || monitor(watched)).map_err(LifecycleError::Monitor)?;
+    let directory = Directory::open(&root, &id)?;
+    let mut state = directory.read()?;
+    state.monitor = ProcessId::of(pid.as_raw_nonzero().get());
+    directory.write(&state)?;
+    Ok(())
+}
+
+/// The monitor's life: nothing of the caller's terminal, session and descriptors, and an end with the container.
+fn monitor(mut watched: Watched) -> u8 {
+    match detach(&watched).and_then(|()| watched.until_end(None)) {
+        Ok(_end) => 0,
+        Err(_nobody_to_tell) => 1,
+    }
+}
+
+fn detach(watched: &Watched) -> std::io::Result<()> {
+    nix::unistd::setsid()?;
+    rustix::process::chdir("/")?;
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    let sentry = watched.sentry.iter().flat_map(|sentry| [sentry.pidfd.as_fd(), sentry.control.as_fd()]);
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    let keep: Vec<BorrowedFd<'_>> = streams.into_iter().chain([watched.init.as_fd()]).chain(sentry).collect();
+    sys::clone::close_all_but(&keep)?;
+    std::mem::forget(null);
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! The verbs: one file each, used alike by the command line and the shim.
+//!
+//! `create` = `bundle` -> `spec` -> `policy` -> `launch`; the other verbs start from the state on disk.
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use rustix::process::Pid;
+
+use crate::rootfs::Rootfs;
+use crate::state::Status;
+
+mod create;
+mod delete;
+mod foreground;
+mod host_root;
+mod kill;
+mod launch;
+mod orders;
+mod start;
+mod status;
+mod undo;
+
+pub use create::create;
+pub use delete::delete;
+pub use foreground::{Outcome, run, run_on_host_root};
+pub use host_root::HostRoot;
+pub use kill::{kill, parse_signal};
+pub use start::start;
+pub use status::{OciState, state};
+
+/// What `create` needs beside the options.
+#[derive(Debug, Default)]
+pub struct CreateRequest {
+    /// The container's id.
+    pub id: String,
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// Standard input, output and error of the workload; `None` inherits the caller's.
+    pub stdio: [Option<OwnedFd>; 3],
+    /// Where to write the first process's id.
+    pub pid_file: Option<PathBuf>,
+    /// Socket that gets the terminal's master when the bundle asks for a terminal.
+    pub console_socket: Option<PathBuf>,
+    /// How many descriptors from 3 on the workload shall inherit.
+    pub preserve_fds: u32,
+    /// The root file system.
+    pub rootfs: Rootfs,
+}
+
+/// A container that stands ready for `start`.
+#[derive(Debug)]
+pub struct Created {
+    /// Its first process, as the host counts. It is a child of the nearest subreaper above the caller.
+    pub pid: Pid,
+    /// The pidfd of that process.
+    pub pidfd: OwnedFd,
+}
+
+/// A verb that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum LifecycleError {
+    /// The status is another one than the verb needs.
+    #[error("cannot {verb} container {id:?}: it is {status}, not {needed}")]
+    WrongStatus {
+        /// The verb.
+        verb: &'static str,
+        /// The container.
+        id: String,
+        /// Its status.
+        status: &'static str,
+        /// The status that the verb needs.
+        needed: &'static str,
+    },
+    /// It is not running. The words are those that containerd's shim and Docker look for.
+    #[error("container not running: os: process already finished ({id:?} is {status})")]
+    NotRunning {
+        /// The container.
+        id: String,
+        /// Its status.
+        status: &'static str,
+    },
+    /// Not a signal.
+    #[error("unknown signal {0:?}")]
+    UnknownSignal(String),
+    /// A signal could not be sent.
+    #[error("could not send the signal")]
+    Signal(#[source] std::io::Error),
+    /// Waiting for a process failed.
+    #[error("could not wait for the container")]
+    Wait(#[source] std::io::Error),
+    /// The pid file.
+    #[error("could not write the pid file {path}")]
+    PidFile {
+        /// Its path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A terminal without a place to send it, or the reverse.
+    #[error("{0}")]
+    Terminal(&'static str),
+    /// The console socket.
+    #[error("could not connect to the console socket {path}")]
+    ConsoleSocket {
+        /// Its path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The socket on which the container waits for `start`.
+    #[error("could not reach the container's start socket")]
+    Gate(#[source] std::io::Error),
+    /// A property of the process that only the host may set.
+    #[error("could not set {field} to {value}")]
+    Property {
+        /// Field of config.json.
+        field: &'static str,
+        /// The value.
+        value: String,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A descriptor that `--preserve-fds` counts is not open.
+    #[error("--preserve-fds {count}: descriptor {missing} is not open")]
+    PreserveFds {
+        /// As asked.
+        count: u32,
+        /// The first that is not open.
+        missing: u32,
+    },
+    /// The monitor could not be forked.
+    #[error("could not fork the container's monitor")]
+    Monitor(#[source] std::io::Error),
+    /// The mode's filter could not be made.
+    #[error("could not make the sandbox filter")]
+    Filter(#[source] lazaret_profiles::bpf::EmitError),
+    /// No command was given.
+    #[error("no command to run")]
+    NoCommand,
+    /// Processes of the container outlive its end.
+    #[error("could not end every process of container {0:?}")]
+    Undead(String),
+}
+
+impl LifecycleError {
+    /// Stable number of this error, 1010-1029.
+    #[must_use]
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::WrongStatus { .. } => 1010,
+            Self::NotRunning { .. } => 1011,
+            Self::UnknownSignal(_) => 1012,
+            Self::Signal(_) => 1013,
+            Self::Wait(_) => 1014,
+            Self::PidFile { .. } => 1015,
+            Self::Terminal(_) => 1016,
+            Self::ConsoleSocket { .. } => 1017,
+            Self::Gate(_) => 1018,
+            Self::Property { .. } => 1019,
+            Self::PreserveFds { .. } => 1020,
+            Self::Monitor(_) => 1021,
+            Self::Filter(_) => 1024,
+            Self::NoCommand => 1022,
+            Self::Undead(_) => 1023,
+        }
+    }
+
+    /// What would help.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::WrongStatus { verb: "delete", .. } => "kill it first, or use delete --force",
+            Self::WrongStatus { .. } => "see lazaret state",
+            Self::UnknownSignal(_) => "give a name such as TERM or SIGTERM, or a number from 1 to 64",
+            Self::Terminal(_) => "process.terminal and --console-socket go together",
+            Self::Property { source, .. } if source.raw_os_error() == Some(libc::EPERM) => {
+                "raising it needs CAP_SYS_RESOURCE, which lazaret itself does not have here"
+            }
+            Self::NoCommand => "give it after two dashes: lazaret do -- sh -c 'id'",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+impl Status {
+    /// The word of `runtime.md`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Creating => "creating",
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `state`: the JSON of `runtime.md`, computed from disk and the process table.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::options::Options;
+use crate::state::{self, Status, Stored};
+
+/// The state of a container, as `state` prints it. Keys of the runtime spec, then runc's, then our own as annotations.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OciState {
+    /// `ociVersion`.
+    pub oci_version: String,
+    /// The container's id.
+    pub id: String,
+    /// `creating`, `created`, `running` or `stopped`.
+    pub status: Status,
+    /// The first process; 0 once it has ended.
+    pub pid: i32,
+    /// The bundle's directory.
+    pub bundle: PathBuf,
+    /// The root file system (runc's key).
+    pub rootfs: PathBuf,
+    /// When it was created (runc's key).
+    pub created: String,
+    /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.missing`,
+    /// `dev.lazaret.ended`, `dev.lazaret.sentry.pid`.
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// The state of the container `id`.
+///
+/// # Errors
+/// `StateError::NotFound` and what reading it may meet.
+pub fn state(options: &Options, id: &str) -> Result<OciState, Error> {
+    Ok(OciState::from(state::peek(&options.root, id)?))
+}
+
+impl From<Stored> for OciState {
+    fn from(stored: Stored) -> Self {
+        let status = stored.status();
+        let alive = status != Status::Stopped;
+        let own = [
+            ("dev.lazaret.mode", Some(stored.mode.name().to_owned())),
+            ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
+            ("dev.lazaret.ended", stored.ended_by_lazaret),
+            ("dev.lazaret.sentry.pid", stored.sentry.filter(|_sentry| alive).map(|sentry| sentry.pid.to_string())),
+        ];
+        let mut annotations = stored.annotations;
+        annotations.extend(own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+        Self {
+            oci_version: stored.oci_version,
+            id: stored.id,
+            status,
+            pid: stored.init.filter(|_init| alive).map_or(0, |init| init.pid),
+            bundle: stored.bundle,
+            rootfs: stored.rootfs,
+            created: stored.created,
+            annotations,
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Which namespaces a container joins and which are made for it, decided before anything is cloned.
+//!
+//! In sandbox mode a user namespace and a cgroup namespace are made even when the bundle does not list them. A
+//! container that joins namespaces of another sandbox (a pod's) enters the user namespace that owns those, because no
+//! right over them could be had from any other.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::options::Mode as RunMode;
+use crate::spec::container::{Namespace, Namespaces};
+use crate::sys;
+
+/// Why the namespaces could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// A path of `linux.namespaces` does not name a namespace.
+    #[error("could not open the {kind} namespace {path} (linux.namespaces)")]
+    Open {
+        /// `network`, `ipc` …
+        kind: &'static str,
+        /// The path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The joined namespaces belong to different user namespaces.
+    #[error("the namespaces that linux.namespaces joins belong to different user namespaces")]
+    MixedOwners,
+    /// Joining this kind is not supported.
+    #[error("joining a {0} namespace by path is not supported (linux.namespaces)")]
+    NotJoinable(&'static str),
+}
+
+impl NamespaceError {
+    /// Stable number of this error, 1460-1469.
+    #[must_use]
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Open { .. } => 1460,
+            Self::MixedOwners => 1461,
+            Self::NotJoinable(_) => 1462,
+        }
+    }
+
+    /// What would help.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Open { .. } => Some("is the container whose namespace this is still running?".to_owned()),
+            Self::MixedOwners => Some("join the namespaces of one pod only".to_owned()),
+            Self::NotJoinable(_) => Some("leave out its path, so that a new one is made".to_owned()),
+        }
+    }
+}
+
+/// The user namespace of a container.
+#[derive(Debug)]
+pub enum UserNamespace {
+    /// The runtime's own: native mode without mappings.
+    Host,
+    /// A new one is to be made.
+    New,
+    /// An existing one.
+    Join(OwnedFd),
+}
+
+/// What stage 1 is to do.
+#[derive(Debug)]
+pub struct Plan {
+    /// Where the user namespace comes from.
+    pub user: UserNamespace,
+    /// The other namespaces to join.
+    pub join: Vec<OwnedFd>,
+    /// `CLONE_NEW*` flags of those to make at the clone.
+    pub new: i32,
+    /// Whether stage 2 makes a cgroup namespace, once it is in its cgroup.
+    pub new_cgroup: bool,
+    /// Whether the network namespace is new (its loopback is then set up) or the joined one.
+    pub network: Network,
+    /// Whether the pid namespace is one that is joined: proc then belongs to its owner.
+    pub joined_pid: bool,
+}
+
+/// Where the network namespace comes from.
+#[derive(Debug)]
+pub enum Network {
+    /// The host's.
+    Host,
+    /// A new one.
+    New,
+    /// The index in [`Plan::join`] of the joined one.
+    Joined(usize),
+}
+
+impl Plan {
+    /// Opens what the bundle joins and lists what it makes.
+    ///
+    /// # Errors
+    /// See [`NamespaceError`].
+    pub fn new(namespaces: &Namespaces, has_mappings: bool, mode: RunMode) -> Result<Self, NamespaceError> {
+        let mut plan = Self {
+            user: UserNamespace::Host,
+            join: Vec::new(),
+            new: libc::CLONE_NEWNS,
+            new_cgroup: namespaces.cgroup == Namespace::New || mode != RunMode::Native,
+            network: Network::Host,
+            joined_pid: false,
+        };
+        if let Namespace::Join(_) = namespaces.mount {
+            return Err(NamespaceError::NotJoinable("mount"));
+        }
+        if let Namespace::Join(_) = namespaces.cgroup {
+            return Err(NamespaceError::NotJoinable("cgroup"));
+        }
+        for (kind, namespace, flag) in [
+            ("network", &namespaces.network, libc::CLONE_NEWNET),
+            ("pid", &namespaces.pid, libc::CLONE_NEWPID),
+            ("ipc", &namespaces.ipc, libc::CLONE_NEWIPC),
+            ("uts", &namespaces.uts, libc::CLONE_NEWUTS),
+            ("time", &namespaces.time, libc::CLONE_NEWTIME),
+        ] {
+            plan.add(kind, namespace, flag)?;
+        }
+        plan.user = plan.choose_user(&namespaces.user, has_mappings, mode)?;
+        Ok(plan)
+    }
+
+    fn add(&mut self, kind: &'static str, namespace: &Namespace, flag: i32) -> Result<(), NamespaceError> {
+        match namespace {
+            Namespace::Host => {}
+            Namespace::New => {
+                self.new |= flag;
+                if kind == "network" {
+                    self.network = Network::New;
+                }
+            }
+            Namespace::Join(path) => {
+                if kind == "network" {
+                    self.network = Network::Joined(self.join.len());
+                }
+                self.joined_pid |= kind == "pid";
+                self.join.push(open(kind, path)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn choose_user(
+        &self,
+        user: &Namespace,
+        has_mappings: bool,
+        mode: RunMode,
+    ) -> Result<UserNamespace, NamespaceError> {
+        if let Namespace::Join(path) = user {
+            return Ok(UserNamespace::Join(open("user", path)?));
+        }
+        if let Some(owner) = self.pod_owner()? {
+            return Ok(UserNamespace::Join(owner));
+        }
+        let wanted = has_mappings || *user == Namespace::New || mode != RunMode::Native;
+        Ok(if wanted { UserNamespace::New } else { UserNamespace::Host })
+    }
+
+    /// The user namespace that owns the joined namespaces, unless that is our own.
+    fn pod_owner(&self) -> Result<Option<OwnedFd>, NamespaceError> {
+        let own = identity("/proc/self/ns/user")?;
+        let mut found: Option<(OwnedFd, (u64, u64))> = None;
+        for namespace in &self.join {
+            let Ok(owner) = sys::namespace::owner(namespace) else { continue };
+            let Ok(stat) = rustix::fs::fstat(&owner) else { continue };
+            let owner_identity = (stat.st_dev, stat.st_ino);
+            if owner_identity == own {
+                continue;
+            }
+            match &found {
+                Some((_, known)) if *known != owner_identity => return Err(NamespaceError::MixedOwners),
+                Some(_) => {}
+                None => found = Some((owner, owner_identity)),
+            }
+        }
+        Ok(found.map(|(owner, _)| owner))
+    }
+
+    /// The joined network namespace.
+    #[must_use]
+    pub fn joined_network(&self) -> Option<BorrowedFd<'_>> {
+        match self.network {
+            Network::Joined(index) => self.join.get(index).map(AsFd::as_fd),
+            Network::Host | Network::New => None,
+        }
+    }
+}
+
+fn open(kind: &'static str, path: &Path) -> Result<OwnedFd, NamespaceError> {
+    let refuse = |source| NamespaceError::Open { kind, path: path.to_owned(), source };
+    let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())
+        .map_err(|error| refuse(error.into()))?;
+    let is_nsfs = rustix::fs::fstatfs(&fd).is_ok_and(|stat| stat.f_type == NSFS_MAGIC);
+    if is_nsfs { Ok(fd) } else { Err(refuse(io::Error::from_raw_os_error(libc::EINVAL))) }
+}
+
+/// `NSFS_MAGIC` of `linux/magic.h`.
+const NSFS_MAGIC: i64 = 0x6e73_6673;
+
+fn identity(path: &str) -> Result<(u64, u64), NamespaceError> {
+    let stat = rustix::fs::stat(path)
+        .map_err(|error| NamespaceError::Open { kind: "user", path: path.into(), source: error.into() })?;
+    Ok((stat.st_dev, stat.st_ino))
+}

@@ -1,0 +1,56 @@
+//! What a caller chooses once for every verb: where the state is, in which mode, with which interceptor.
+
+use std::path::PathBuf;
+
+/// Where the state stands unless `--root` says otherwise.
+pub const DEFAULT_ROOT: &str = "/run/lazaret";
+
+/// Choices that hold for every verb.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The state directory: one folder a container.
+    pub root: PathBuf,
+    /// How a container is confined.
+    pub mode: Mode,
+    /// How trapped calls reach the sentry.
+    pub interceptor: Interceptor,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { root: DEFAULT_ROOT.into(), mode: Mode::Sandbox, interceptor: Interceptor::Auto }
+    }
+}
+
+/// How a container is confined (design: "Modes").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// The bundle as written, as runc would run it.
+    Native,
+    /// Own user namespace, all namespaces, filter, Landlock, sentry, policy on the bundle.
+    #[default]
+    Sandbox,
+}
+
+impl Mode {
+    /// The word of `--mode`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Sandbox => "sandbox",
+        }
+    }
+}
+
+/// How trapped calls reach the sentry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interceptor {
+    /// seccomp user notification.
+    Notify,
+    /// `notify` where the kernel grants a listener; otherwise refusals without a witness, which the state says.
+    #[default]
+    Auto,
+}

@@ -1,0 +1,185 @@
+//! The runtime's end of the sentry: seating it in its process, and giving it a container's listener.
+//!
+//! The sentry is forked before the workload exists, into the container's user namespace, with nothing but its seat; it
+//! jails itself before it is handed anything.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use lazaret_sentry::Seat;
+use lazaret_sentry::handoff::{self, FromSentry, Handoff, HandoffError, ToSentry};
+use nix::sched::CloneFlags;
+use nix::unistd::{Gid, Uid};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Pid;
+
+use crate::init;
+use crate::rootfs;
+use crate::sys;
+use crate::sys::mount::{MountAttr, mount_setattr};
+
+/// How long the sentry may take to jail itself or to take a listener, before the launch is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why there is no sentry.
+#[derive(Debug, thiserror::Error)]
+pub enum SentryError {
+    /// Something of its seat could not be made.
+    #[error("could not make the sentry's {what}")]
+    Seat {
+        /// What.
+        what: &'static str,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The audit file.
+    #[error("could not open {path} for the sentry's records")]
+    Audit {
+        /// Which file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
+    /// The conversation failed.
+    #[error("the sentry did not answer")]
+    Handoff(#[source] HandoffError),
+    /// It said why it cannot serve.
+    #[error("the sentry cannot serve: {why}")]
+    Failed {
+        /// Its words.
+        why: String,
+    },
+    /// It said something else.
+    #[error("the sentry answered out of turn")]
+    OutOfTurn,
+}
+
+impl SentryError {
+    /// Stable number of this error, 1650-1659.
+    #[must_use]
+    pub fn code(&self) -> u32 {
+        match self {
+            Self::Seat { .. } => 1650,
+            Self::Audit { .. } => 1651,
+            Self::Handoff(_) => 1652,
+            Self::Failed { .. } => 1653,
+            Self::OutOfTurn => 1654,
+        }
+    }
+}
+
+/// A running, jailed sentry.
+#[derive(Debug)]
+pub struct Sentry {
+    /// Its process id.
+    pub pid: Pid,
+    /// Its pidfd: readable when it has ended.
+    pub pidfd: OwnedFd,
+    /// Our end of its control socket.
+    pub control: OwnedFd,
+}
+
+impl Sentry {
+    /// Forks a sentry into `userns`, with its records going to `audit`. It is a child of the caller; call
+    /// [`Sentry::jailed`] before relying on it.
+    ///
+    /// # Errors
+    /// See [`SentryError`].
+    pub fn fork(userns: BorrowedFd<'_>, audit: &Path) -> Result<Self, SentryError> {
+        let (control, theirs) = crate::channel::pair()
+            .map_err(|error| SentryError::Seat { what: "control socket", source: io::Error::other(error) })?;
+        let seat = Seat {
+            control: theirs,
+            audit: open_audit(audit)?,
+            proc: private_proc().map_err(|source| SentryError::Seat { what: "view of /proc", source })?,
+            empty_root: empty_root().map_err(|source| SentryError::Seat { what: "empty root", source })?,
+        };
+        let (pid, pidfd) = sys::clone::fork(|| sit_down(userns, seat))
+            .map_err(|source| SentryError::Seat { what: "process", source })?;
+        Ok(Self { pid, pidfd, control })
+    }
+
+    /// Waits until it is in its jail.
+    ///
+    /// # Errors
+    /// See [`SentryError`].
+    pub fn jailed(&self) -> Result<(), SentryError> {
+        self.expect(&FromSentry::Jailed)
+    }
+
+    /// Gives it a container's listener and waits until its thread watches it.
+    ///
+    /// # Errors
+    /// See [`SentryError`].
+    pub fn watch(&self, handoff: Handoff, descriptors: &[BorrowedFd<'_>]) -> Result<(), SentryError> {
+        handoff::send_to_sentry(self.control.as_fd(), &ToSentry::Handoff(handoff), descriptors)
+            .map_err(SentryError::Handoff)?;
+        self.expect(&FromSentry::Watching)
+    }
+
+    fn expect(&self, expected: &FromSentry) -> Result<(), SentryError> {
+        match handoff::receive_from_sentry(self.control.as_fd(), Some(PATIENCE)) {
+            Ok(message) if message == *expected => Ok(()),
+            Ok(FromSentry::Failed { why }) => Err(SentryError::Failed { why }),
+            Ok(FromSentry::Jailed | FromSentry::Watching | FromSentry::SetHostname { .. }) => {
+                Err(SentryError::OutOfTurn)
+            }
+            Err(error) => Err(SentryError::Handoff(error)),
+        }
+    }
+}
+
+/// The child's part: into the user namespace, off every privilege of ours, then the sentry's life.
+fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
+    let entered = nix::unistd::setsid()
+        .and_then(|_session| nix::sched::setns(userns, CloneFlags::CLONE_NEWUSER))
+        .and_then(|()| {
+            let id = last_mapped_id();
+            nix::unistd::setresgid(Gid::from_raw(id), Gid::from_raw(id), Gid::from_raw(id))?;
+            rustix::thread::set_keep_capabilities(true).map_err(|error| nix::Error::from_raw(error.raw_os_error()))?;
+            nix::unistd::setresuid(Uid::from_raw(id), Uid::from_raw(id), Uid::from_raw(id))
+        });
+    match entered {
+        Ok(()) => u8::from(lazaret_sentry::serve(seat) != std::process::ExitCode::SUCCESS),
+        Err(error) => {
+            let why = format!("could not enter the container's user namespace: {error}");
+            handoff::send_to_monitor(seat.control.as_fd(), &FromSentry::Failed { why }).map_or(1, |()| 1)
+        }
+    }
+}
+
+/// The highest id of the user namespace: one that no workload runs as, so none may signal the sentry.
+fn last_mapped_id() -> u32 {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.lines()
+        .filter_map(|line| {
+            let mut fields = line.split_ascii_whitespace().map(str::parse::<u32>);
+            let (first, _, length) = (fields.next()?.ok()?, fields.next()?, fields.next()?.ok()?);
+            first.checked_add(length.checked_sub(1)?)
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+fn open_audit(path: &Path) -> Result<OwnedFd, SentryError> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))
+        .map_err(|error| SentryError::Audit { path: path.to_owned(), source: error.into() })
+}
+
+/// A procfs of its own that shows the sentry only processes that it may trace: those of its user namespace.
+fn private_proc() -> io::Result<OwnedFd> {
+    let ptraceable = [(c"hidepid".to_owned(), Some(c"ptraceable".to_owned()))];
+    init::new_filesystem(c"proc", c"proc", &ptraceable)
+}
+
+fn empty_root() -> io::Result<OwnedFd> {
+    let tmpfs = rootfs::tmpfs(&[("mode", "555"), ("size", "0")])?;
+    let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
+    mount_setattr(&tmpfs, &MountAttr { set, ..MountAttr::default() }, false)?;
+    Ok(tmpfs)
+}

@@ -1,0 +1,201 @@
+//! Watching a running container from the outside: its end, its sentry's death, and the few things that the sentry may
+//! ask for.
+//!
+//! Whoever has a foreground container (`run`, `do`) watches it itself; for a detached one `create` forks a monitor. If
+//! the sentry dies first, every trapped call already fails in the kernel (ENOSYS); the container is killed, and the
+//! reason is written to its state.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lazaret_sentry::handoff::{self, FromSentry, ToSentry};
+use nix::sched::CloneFlags;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
+
+use crate::cgroup::Cgroup;
+use crate::sentry_link::Sentry;
+use crate::state::Directory;
+
+/// How long a sentry that ended may be ahead of the container's own end: it ends when the last task is gone, which the
+/// kernel tells it a moment before it tells us.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long the records of an ended container may take to be written.
+const FLUSH: Duration = Duration::from_secs(2);
+
+/// A container under watch.
+#[derive(Debug)]
+pub struct Watched {
+    /// The pidfd of its first process.
+    pub init: OwnedFd,
+    /// Its sentry, in sandbox mode.
+    pub sentry: Option<Sentry>,
+    /// Its cgroup.
+    pub cgroup: Option<Cgroup>,
+    /// The state directory and the id, for the reason of an end of ours.
+    pub root: PathBuf,
+    /// Its id.
+    pub id: String,
+    /// Set once the sentry's control socket reports nothing but its end.
+    pub deaf: bool,
+}
+
+/// What made [`Watched::until_end`] return.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The first process ended by itself or by a signal.
+    Own,
+    /// lazaret killed the container, for this reason.
+    Killed(String),
+    /// One of the caller's own descriptors is readable.
+    Caller,
+}
+
+impl Watched {
+    /// Waits until the container has ended, serving its sentry meanwhile, or until `caller` is readable.
+    ///
+    /// # Errors
+    /// Only if waiting itself is impossible.
+    pub fn until_end(&mut self, caller: Option<BorrowedFd<'_>>) -> io::Result<End> {
+        loop {
+            let ready = self.wait(caller, None)?;
+            if ready.init {
+                self.let_sentry_finish()?;
+                return Ok(End::Own);
+            }
+            if ready.sentry_ended {
+                return self.sentry_ended();
+            }
+            if ready.sentry_speaks {
+                self.answer();
+            }
+            if ready.caller {
+                return Ok(End::Caller);
+            }
+        }
+    }
+
+    fn wait(&self, caller: Option<BorrowedFd<'_>>, limit: Option<Duration>) -> io::Result<Ready> {
+        let idle = self.init.as_fd();
+        let sentry = self.sentry.as_ref().map_or(idle, |sentry| sentry.pidfd.as_fd());
+        let speaking = self.sentry.as_ref().filter(|_sentry| !self.deaf);
+        let control = speaking.map_or(idle, |sentry| sentry.control.as_fd());
+        let fds = [idle, sentry, control, caller.unwrap_or(idle)];
+        let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        match rustix::event::poll(&mut polled, limit.as_ref()) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(Ready::default()),
+            Err(error) => return Err(error.into()),
+        }
+        let [init, ended, speaks, called] = polled.map(|fd| !fd.revents().is_empty());
+        let has_sentry = self.sentry.is_some();
+        Ok(Ready {
+            init,
+            sentry_ended: has_sentry && ended,
+            sentry_speaks: has_sentry && !self.deaf && speaks,
+            caller: caller.is_some() && called,
+        })
+    }
+
+    /// The sentry is gone while the container seemed to live: if it does after the grace, it has lost its guard.
+    fn sentry_ended(&mut self) -> io::Result<End> {
+        self.sentry = None;
+        if self.wait(None, Some(GRACE))?.init {
+            return Ok(End::Own);
+        }
+        let reason = "the sentry died; the container cannot run unwatched".to_owned();
+        self.kill();
+        while !self.wait(None, None)?.init {}
+        self.record(&reason);
+        Ok(End::Killed(reason))
+    }
+
+    /// Kills everything in the container.
+    pub fn kill(&self) {
+        // The first process's end takes its pid namespace along; the cgroup is the second net.
+        if let Err(error) = rustix::process::pidfd_send_signal(&self.init, Signal::KILL)
+            && error != rustix::io::Errno::SRCH
+        {
+            tracing::error!(%error, "could not kill the container's first process");
+        }
+        if let Some(cgroup) = &self.cgroup
+            && let Err(error) = cgroup.kill()
+        {
+            tracing::error!(%error, "could not kill the container's cgroup");
+        }
+    }
+
+    /// `/proc/PID/status` of the first process.
+    pub(crate) fn init_status(&self) -> Option<String> {
+        let pid = Directory::open(&self.root, &self.id).ok()?.read().ok()?.init?.pid;
+        std::fs::read_to_string(format!("/proc/{pid}/status")).ok()
+    }
+
+    fn record(&self, reason: &str) {
+        let written = Directory::open(&self.root, &self.id).and_then(|directory| {
+            let mut state = directory.read()?;
+            state.ended_by_lazaret = Some(reason.to_owned());
+            directory.write(&state)
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, reason, "could not write why the container was killed");
+        }
+    }
+
+    /// Gives the sentry the time to write what it has, once the container is gone.
+    fn let_sentry_finish(&mut self) -> io::Result<()> {
+        let Some(sentry) = self.sentry.take() else { return Ok(()) };
+        let limit = Timespec::try_from(FLUSH).ok();
+        let mut polled = [PollFd::new(&sentry.pidfd, PollFlags::IN)];
+        if rustix::event::poll(&mut polled, limit.as_ref())? == 0 {
+            tracing::warn!("the sentry outlives its container; its last records may be missing");
+            rustix::process::pidfd_send_signal(&sentry.pidfd, Signal::KILL)?;
+        }
+        Ok(())
+    }
+
+    /// One request of the sentry. It holds no right over the container's UTS namespace, so it asks.
+    fn answer(&mut self) {
+        let Some(sentry) = &self.sentry else { return };
+        match handoff::receive_from_sentry(sentry.control.as_fd(), None) {
+            Ok(FromSentry::SetHostname { ticket, name, domain, .. }) => {
+                let errno = match self.set_name(&name, domain) {
+                    Ok(()) => 0,
+                    Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
+                };
+                let answer = ToSentry::HostnameAnswer { ticket, errno };
+                if let Err(error) = handoff::send_to_sentry(sentry.control.as_fd(), &answer, &[]) {
+                    tracing::warn!(%error, "could not answer the sentry");
+                }
+            }
+            Ok(FromSentry::Failed { why }) => tracing::error!(why, "the sentry failed"),
+            Ok(FromSentry::Jailed | FromSentry::Watching) => {}
+            // Its end is noticed by its pidfd; what it says no longer matters.
+            Err(error) => {
+                tracing::debug!(%error, "the sentry's control socket");
+                self.deaf = true;
+            }
+        }
+    }
+
+    /// Sets a name in the container's UTS namespace and comes back to our own.
+    fn set_name(&self, name: &[u8], domain: bool) -> io::Result<()> {
+        let own = rustix::fs::open("/proc/self/ns/uts", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        nix::sched::setns(&self.init, CloneFlags::CLONE_NEWUTS)?;
+        let set = if domain { rustix::system::setdomainname(name) } else { rustix::system::sethostname(name) };
+        nix::sched::setns(&own, CloneFlags::CLONE_NEWUTS)?;
+        Ok(set?)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Ready {
+    init: bool,
+    sentry_ended: bool,
+    sentry_speaks: bool,
+    caller: bool,
+}
