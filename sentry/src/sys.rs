@@ -45,6 +45,9 @@ pub(crate) const THREAD_FLAGS: u64 = (libc::CLONE_VM
 pub(crate) const OPEN_FOR_MORE_THAN_READING: u64 =
     (libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC | libc::O_APPEND | (libc::O_TMPFILE & !libc::O_DIRECTORY)) as u64;
 
+/// `SIGSETXID` of glibc (`SIGRTMIN + 1` of the kernel), whose handler the first `pthread_create` of a process installs.
+pub(crate) const THREAD_SIGNAL: u64 = 33;
+
 /// `F_GETFD`: the standard library of a debug build asks it of each descriptor that it closes.
 pub(crate) const GET_DESCRIPTOR_FLAGS: u64 = libc::F_GETFD as u64;
 

@@ -106,6 +106,7 @@ fn runtime_calls() -> Vec<Permit> {
         ("rseq", Vec::new()),
         ("sigaltstack", Vec::new()),
         ("rt_sigprocmask", Vec::new()),
+        ("rt_sigaction", vec![vec![(0, Must::Equal(sys::THREAD_SIGNAL))]]),
         ("sched_getaffinity", Vec::new()),
         ("gettid", Vec::new()),
         ("exit", Vec::new()),
