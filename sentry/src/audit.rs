@@ -3,14 +3,14 @@
 //! Used by `supervisor` (in) and `watch` (out). Bounded: what does not fit is counted, never waited for, so that a full
 //! disk or a flood changes no verdict. One lock, held for no system call but the wake-up of the writer.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::record::{Dropped, Entry, Line, Record, Summary, VERSION};
+use crate::record::{Dropped, Entry, Line, Outcome, Record, Summary, VERSION};
+use crate::request::Reason;
 use crate::{clock, limits};
 
 /// The queue and the counts.
@@ -26,7 +26,44 @@ struct Pending {
     lines: Vec<u8>,
     /// Records that found no room since the last batch.
     dropped: u64,
-    tally: BTreeMap<String, Entry<'static>>,
+    tally: BTreeMap<Kind, u64>,
+}
+
+/// What makes two decisions the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Kind {
+    /// The container's id.
+    pub(crate) container: String,
+    /// See `Request::what`.
+    pub(crate) what: String,
+    /// What came of it.
+    pub(crate) outcome: Outcome,
+    /// Why it was refused.
+    pub(crate) reason: Option<Reason>,
+}
+
+impl Kind {
+    /// The kind that all share which come after [`limits::DISTINCT`] distinct ones.
+    fn other(&self) -> Self {
+        Self {
+            container: String::new(),
+            what: "other".to_owned(),
+            outcome: self.outcome,
+            reason: self.reason.map(|_refused| Reason::MANY),
+        }
+    }
+
+    fn entry(&self, count: u64) -> Entry<'_> {
+        Entry {
+            container: self.container.as_str().into(),
+            what: self.what.as_str().into(),
+            verdict: self.outcome,
+            technique: self.reason.map(|reason| reason.technique.into()),
+            count,
+            why: self.reason.map(|reason| reason.why.into()),
+            allow: self.reason.map(|reason| reason.allow.into()),
+        }
+    }
 }
 
 /// What waits to be written.
@@ -47,17 +84,23 @@ impl Audit {
         self.wake.as_fd()
     }
 
-    /// Counts a decision and queues its record. Never blocks on the writer.
-    pub(crate) fn put(&self, record: Record<'static>) {
-        let key = key(&record);
-        let mut pending = self.lock();
-        let seen = count(&mut pending.tally, key, &record);
-        if seen > limits::RECORDS_OF_ONE_KIND {
-            pending.dropped += 1;
+    /// Whether the next record of this kind would be written: a flood is counted, and costs no more than that.
+    pub(crate) fn wants(&self, kind: &Kind) -> bool {
+        let pending = self.lock();
+        let counted = pending.tally.get(kind).or_else(|| {
+            let is_full = pending.tally.len() >= limits::DISTINCT;
+            if is_full { pending.tally.get(&kind.other()) } else { None }
+        });
+        counted.is_none_or(|count| *count < limits::RECORDS_OF_ONE_KIND)
+    }
+
+    /// Counts a decision and queues its record, which is made only if it is wanted. Never blocks on the writer.
+    pub(crate) fn put(&self, kind: Kind, record: impl FnOnce(Kind) -> Record<'static>) {
+        if self.count(&kind) > limits::RECORDS_OF_ONE_KIND {
+            self.lock().dropped += 1;
             return;
         }
-        drop(pending);
-        let line = serde_json::to_vec(&Line::Decision(record));
+        let line = serde_json::to_vec(&Line::Decision(record(kind)));
         let mut pending = self.lock();
         let was_idle = pending.lines.is_empty() && pending.dropped == 0;
         match line {
@@ -71,6 +114,19 @@ impl Audit {
         if was_idle {
             self.wake_writer();
         }
+    }
+
+    /// Counts a decision and returns how often it has been made.
+    fn count(&self, kind: &Kind) -> u64 {
+        let mut pending = self.lock();
+        if let Some(count) = pending.tally.get_mut(kind) {
+            *count = count.saturating_add(1);
+            return *count;
+        }
+        let fresh = if pending.tally.len() < limits::DISTINCT { kind.clone() } else { kind.other() };
+        let count = pending.tally.entry(fresh).or_default();
+        *count = count.saturating_add(1);
+        *count
     }
 
     /// Makes the main thread look, at the queue and at everything else.
@@ -96,34 +152,6 @@ impl Audit {
     fn lock(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// What makes two decisions the same.
-fn key(record: &Record<'_>) -> String {
-    let technique = record.technique.as_deref().unwrap_or_default();
-    format!("{:?} {technique} {}", record.verdict, record.what)
-}
-
-/// Counts the decision and returns how often it has been made.
-fn count(tally: &mut BTreeMap<String, Entry<'static>>, key: String, record: &Record<'static>) -> u64 {
-    let fresh = |what: Cow<'static, str>, technique, why, allow| Entry {
-        what,
-        verdict: record.verdict,
-        technique,
-        count: 0,
-        why,
-        allow,
-    };
-    let entry = if tally.len() < limits::DISTINCT || tally.contains_key(&key) {
-        tally.entry(key).or_insert_with(|| {
-            fresh(record.what.clone(), record.technique.clone(), record.why.clone(), record.allow.clone())
-        })
-    } else {
-        let why = Some("more distinct calls than are counted one by one".into());
-        tally.entry(format!("{:?} other", record.verdict)).or_insert_with(|| fresh("other".into(), None, why, None))
-    };
-    entry.count = entry.count.saturating_add(1);
-    entry.count
 }
 
 /// The audit file; owned by the main thread.
@@ -159,7 +187,8 @@ impl Ledger {
 
     /// Writes the counts of everything, the last line of a sentry.
     pub(crate) fn write_summary(&mut self, audit: &Audit) {
-        let entries = audit.lock().tally.values().cloned().collect();
+        let tally = std::mem::take(&mut audit.lock().tally);
+        let entries = tally.iter().map(|(kind, count)| kind.entry(*count)).collect();
         let line =
             Line::Summary(Summary { version: VERSION, time: clock::now().into(), dropped: self.dropped, entries });
         self.append_line(&line, limits::AUDIT_RECORDS + limits::AUDIT_SUMMARY);

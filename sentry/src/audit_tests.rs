@@ -6,7 +6,7 @@ use rustix::event::EventfdFlags;
 use rustix::fs::{MemfdFlags, SeekFrom};
 
 use super::*;
-use crate::record::{Arguments, Distinct, Outcome, summarise};
+use crate::record::{Arguments, Distinct, summarise};
 
 fn audit() -> Audit {
     Audit::new(rustix::event::eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC).unwrap())
@@ -18,29 +18,34 @@ fn ledger(length: u64) -> (Ledger, OwnedFd) {
     (Ledger::new(file, length), kept)
 }
 
-fn record(what: String, verdict: Outcome) -> Record<'static> {
+fn kind(what: &str, outcome: Outcome) -> Kind {
+    let reason = (outcome == Outcome::Refused).then_some(Reason::UNEXPECTED);
+    Kind { container: "c1".to_owned(), what: what.to_owned(), outcome, reason }
+}
+
+fn record(kind: Kind) -> Record<'static> {
     Record {
         version: VERSION,
         time: clock::now().into(),
-        container: "c1".into(),
+        container: kind.container.into(),
         pid: 7,
         exe: "/bin/sh".into(),
         syscall: "mount".into(),
         args: Arguments::default(),
-        what: what.into(),
-        verdict,
+        what: kind.what.into(),
+        verdict: kind.outcome,
         errno: Some("EPERM".into()),
         rule: "emulated".into(),
-        technique: Some("escape.mount".into()),
-        why: Some("why".into()),
-        allow: Some("allow".into()),
+        technique: kind.reason.map(|reason| reason.technique.into()),
+        why: kind.reason.map(|reason| reason.why.into()),
+        allow: kind.reason.map(|reason| reason.allow.into()),
         error: None,
     }
 }
 
 fn put(audit: &Audit, what: &str, times: u64) {
     for _ in 0..times {
-        audit.put(record(what.to_owned(), Outcome::Refused));
+        audit.put(kind(what, Outcome::Refused), record);
     }
 }
 
@@ -57,7 +62,7 @@ fn summary(file: &OwnedFd) -> Vec<Distinct> {
 fn records_reach_the_file_and_the_summary_has_the_exact_counts() {
     let (audit, (mut ledger, file)) = (audit(), ledger(0));
     put(&audit, "a", 3);
-    audit.put(record("b".to_owned(), Outcome::Answered));
+    audit.put(kind("b", Outcome::Answered), record);
     ledger.write_pending(&audit);
     put(&audit, "a", 1);
     ledger.write_pending(&audit);
@@ -93,6 +98,8 @@ fn flood_of_one_kind_stops_being_written_and_goes_on_being_counted() {
         put(&audit, "flood", 1);
         ledger.write_pending(&audit);
     }
+    assert!(!audit.wants(&kind("flood", Outcome::Refused)));
+    assert!(audit.wants(&kind("quiet", Outcome::Refused)));
     put(&audit, "quiet", 1);
     ledger.write_pending(&audit);
     ledger.write_summary(&audit);

@@ -5,7 +5,6 @@
 
 use lazaret_profiles::class::{Errno, Event};
 
-use crate::dispatch;
 use crate::request::{NameFault, Reason, Request, Subject};
 
 /// What is known beside the request.
@@ -45,7 +44,7 @@ const EFAULT: Errno = Errno(14);
 pub(crate) fn decide(request: &Request, facts: Facts) -> Decision {
     match &request.subject {
         Subject::Refused { errno, reason } => Decision::Refuse(*errno, *reason),
-        Subject::Mount => Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Mount)),
+        Subject::Mount => Decision::Refuse(Errno::EPERM, Event::Mount.into()),
         Subject::Sysinfo { address } => Decision::WriteSysinfo { address: *address },
         Subject::Name { domain, name } => set_name(*domain, name, facts),
     }
@@ -54,7 +53,7 @@ pub(crate) fn decide(request: &Request, facts: Facts) -> Decision {
 /// The order of sethostname(2): right first, then length, then memory.
 fn set_name(domain: bool, name: &Result<Vec<u8>, NameFault>, facts: Facts) -> Decision {
     if !facts.may_set_hostname || facts.effective_uid != Some(0) {
-        return Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Hostname));
+        return Decision::Refuse(Errno::EPERM, Event::Hostname.into());
     }
     match name {
         Ok(name) => Decision::SetName { domain, name: name.clone() },
@@ -79,10 +78,7 @@ mod tests {
 
     #[test]
     fn mount_and_what_the_table_refuses_are_refused_whoever_asks() {
-        assert_eq!(
-            decide(&request(Subject::Mount), ROOT),
-            Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Mount))
-        );
+        assert_eq!(decide(&request(Subject::Mount), ROOT), Decision::Refuse(Errno::EPERM, Event::Mount.into()));
         let refused = Subject::Refused { errno: Errno::ENOSYS, reason: Reason::UNEXPECTED };
         assert_eq!(decide(&request(refused), ROOT), Decision::Refuse(Errno::ENOSYS, Reason::UNEXPECTED));
     }
@@ -94,7 +90,7 @@ mod tests {
 
     #[test]
     fn name_of_anybody_else_is_refused_whatever_it_is() {
-        let refused = Decision::Refuse(Errno::EPERM, dispatch::reason(Event::Hostname));
+        let refused = Decision::Refuse(Errno::EPERM, Event::Hostname.into());
         for facts in [
             Facts { may_set_hostname: false, ..ROOT },
             Facts { effective_uid: Some(1000), ..ROOT },

@@ -3,7 +3,7 @@
 //! Called by `copyin`. A new class, handler or event without an arm here does not compile. Must not read a guest or
 //! decide: what it returns says who decides.
 
-use lazaret_profiles::class::{Class, Errno, Event, Handler};
+use lazaret_profiles::class::{Class, Errno, Handler};
 use lazaret_profiles::syscalls::{self, Row};
 
 use crate::notify::Call;
@@ -38,10 +38,10 @@ pub(crate) fn route(call: &Call) -> (Option<&'static Row>, Route) {
 fn by_class(row: &Row, arguments: &[u64; 6]) -> Route {
     match row.class {
         Class::Emulate(handler) => by_handler(handler),
-        Class::DenyNotify(event) => Route::Refuse(row.errno, reason(event)),
+        Class::DenyNotify(event) => Route::Refuse(row.errno, event.into()),
         // BPF has decided on these registers already; asking the same rule again names the case.
         Class::Arg(_) => match row.refusal(arguments) {
-            Some(refusal) => Route::Refuse(refusal.errno, reason(refusal.event)),
+            Some(refusal) => Route::Refuse(refusal.errno, refusal.event.into()),
             None => Route::Refuse(row.errno, Reason::UNEXPECTED),
         },
         Class::Native | Class::Deny(_) => Route::Refuse(row.errno, Reason::UNEXPECTED),
@@ -57,13 +57,10 @@ fn by_handler(handler: Handler) -> Route {
     }
 }
 
-/// The words of an event.
-pub(crate) fn reason(event: Event) -> Reason {
-    Reason { technique: event.technique(), why: event.why(), allow: event.allow() }
-}
-
 #[cfg(test)]
 mod tests {
+    use lazaret_profiles::class::Event;
+
     use super::*;
 
     fn call(number: u32, architecture: u32, arguments: [u64; 6]) -> Call {
@@ -92,7 +89,7 @@ mod tests {
     fn refused_arguments_are_named_by_the_rule() {
         let unshare = syscalls::by_name("unshare").unwrap();
         let (_, route) = route(&call(unshare.number, syscalls::AUDIT_ARCH, [0x1000_0000, 0, 0, 0, 0, 0]));
-        assert_eq!(route, Route::Refuse(Errno::EPERM, reason(Event::NewNamespace)));
+        assert_eq!(route, Route::Refuse(Errno::EPERM, Event::NewNamespace.into()));
     }
 
     #[test]

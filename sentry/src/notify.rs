@@ -97,15 +97,16 @@ impl Listener {
         sys::is_alive(self.descriptor.as_fd(), call.id)
     }
 
-    /// Answers. A caller that is gone needs no answer, so that is no error.
-    pub(crate) fn answer(&mut self, call: &Call, verdict: Verdict) -> Result<(), NotifyError> {
+    /// Answers, and says whether the caller was still there. One that is gone needs no answer, so that is no error.
+    pub(crate) fn answer(&mut self, call: &Call, verdict: Verdict) -> Result<bool, NotifyError> {
         let (value, errno) = match verdict {
             Verdict::Errno(errno) => (0, errno.0),
             Verdict::Value(value) => (value, 0),
         };
         loop {
             match sys::answer(self.descriptor.as_fd(), &mut self.buffers, call.id, value, errno) {
-                Ok(()) | Err(Errno::NOENT) => return Ok(()),
+                Ok(()) => return Ok(true),
+                Err(Errno::NOENT) => return Ok(false),
                 Err(Errno::INTR) => {}
                 Err(cause) => return Err(NotifyError::Answer(cause)),
             }

@@ -107,6 +107,8 @@ pub struct Summary<'a> {
 /// How often one decision was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry<'a> {
+    /// As in [`Record::container`].
+    pub container: Cow<'a, str>,
     /// As in [`Record::what`], or "other" for all that came after [`limits::DISTINCT`] distinct ones.
     pub what: Cow<'a, str>,
     /// As in [`Record::verdict`].

@@ -34,6 +34,7 @@ fn summary(entries: &[(&'static str, u64)]) -> String {
     let entries = entries
         .iter()
         .map(|(what, count)| Entry {
+            container: "c1".into(),
             what: (*what).into(),
             verdict: Outcome::Refused,
             technique: Some("escape.mount".into()),

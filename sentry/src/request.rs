@@ -3,7 +3,7 @@
 //! Made by `copyin`, judged by `decide`, put down by `supervisor`. Must not hold an address that anybody follows; the
 //! one address in here (`Subject::Sysinfo`) is where an answer is written to.
 
-use lazaret_profiles::class::Errno;
+use lazaret_profiles::class::{Errno, Event};
 
 use crate::limits;
 use crate::text;
@@ -67,7 +67,7 @@ pub(crate) enum NameFault {
 }
 
 /// Why a call is refused, in the words that the record and the user get.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Reason {
     /// A stable id.
     pub(crate) technique: &'static str,
@@ -77,12 +77,25 @@ pub(crate) struct Reason {
     pub(crate) allow: &'static str,
 }
 
+impl From<Event> for Reason {
+    fn from(event: Event) -> Self {
+        Self { technique: event.technique(), why: event.why(), allow: event.allow() }
+    }
+}
+
 impl Reason {
     /// The filter and the table disagree: refused, and worth a bug report.
     pub(crate) const UNEXPECTED: Self = Self {
         technique: "sentry.unexpected",
         why: "the filter sent a call that the table does not trap",
         allow: "nothing does; this is a bug in lazaret",
+    };
+
+    /// Refusals that are no longer told apart in the counts.
+    pub(crate) const MANY: Self = Self {
+        technique: "sentry.many",
+        why: "more distinct calls were refused than are counted one by one",
+        allow: "the audit records name them as far as they were written",
     };
 
     /// A handler failed: refused, whatever the rights of the caller are.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use lazaret_profiles::class::Errno;
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Kind};
 use crate::container::Container;
 use crate::decide::{self, Decision, Facts};
 use crate::handlers::{hostname, sysinfo};
@@ -38,6 +38,9 @@ pub(crate) struct Supervisor {
     container: Container,
     shared: Arc<Shared>,
 }
+
+/// The executable of a caller that was gone before it could be told.
+const UNKNOWN: &str = "?";
 
 /// What was found and done for one call.
 struct Judgement {
@@ -77,26 +80,24 @@ impl Supervisor {
 
     fn handle(&mut self, call: &Call) -> Result<(), NotifyError> {
         let request = copyin::request(call);
-        let executable = self.shared.tracees.executable(call.pid);
-        let judgement = self.judge(call, &request);
+        let facts = self.facts(call, &request);
         if !self.listener.is_waiting(call) {
-            // Killed meanwhile: what was read may be another process's, and there is nobody to answer.
+            // Killed meanwhile: what was read may be another process's. Nothing is decided and nobody to be answered.
             return Ok(());
         }
-        self.listener.answer(call, judgement.verdict)?;
-        self.shared.audit.put(self.record(call, request, executable, judgement));
+        // An error on the way is a refusal.
+        let judgement = facts
+            .and_then(|facts| self.carry_out(call, decide::decide(&request, facts)))
+            .unwrap_or_else(|error| Judgement::failed(&error));
+        let kind = self.kind(&request, &judgement);
+        // The caller stands still until it is answered, so that its executable is the one that called.
+        let executable = self.shared.audit.wants(&kind).then(|| self.shared.tracees.executable(call.pid));
+        let is_delivered = self.listener.answer(call, judgement.verdict)?;
+        self.shared.audit.put(kind, |kind| {
+            let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
+            record(call, request, executable, judgement, kind)
+        });
         Ok(())
-    }
-
-    /// The verdict on a copied request. An error on the way is a refusal.
-    fn judge(&self, call: &Call, request: &Request) -> Judgement {
-        let outcome = self.facts(call, request).and_then(|facts| self.carry_out(call, decide::decide(request, facts)));
-        outcome.unwrap_or_else(|error| Judgement {
-            verdict: Verdict::Errno(Errno::EPERM),
-            outcome: Outcome::Refused,
-            reason: Some(Reason::FAILED),
-            error: Some(chain(&error)),
-        })
     }
 
     fn facts(&self, call: &Call, request: &Request) -> Result<Facts, CallError> {
@@ -109,7 +110,6 @@ impl Supervisor {
     }
 
     fn carry_out(&self, call: &Call, decision: Decision) -> Result<Judgement, CallError> {
-        let answered = |verdict| Judgement { verdict, outcome: Outcome::Answered, reason: None, error: None };
         Ok(match decision {
             Decision::Refuse(errno, reason) => Judgement {
                 verdict: Verdict::Errno(errno),
@@ -117,38 +117,59 @@ impl Supervisor {
                 reason: Some(reason),
                 error: None,
             },
-            Decision::Fail(errno) => answered(Verdict::Errno(errno)),
-            // Both act for the caller, so it has to be there still: what was decided on has to be its own.
-            Decision::SetName { .. } | Decision::WriteSysinfo { .. } if !self.listener.is_waiting(call) => {
-                answered(Verdict::Errno(Errno::EPERM))
-            }
+            Decision::Fail(errno) => Judgement::answered(Verdict::Errno(errno)),
             Decision::SetName { domain, name } => {
-                answered(hostname::set(&self.shared.monitor, &self.container.id, &name, domain)?)
+                Judgement::answered(hostname::set(&self.shared.monitor, &self.container.id, &name, domain)?)
             }
-            Decision::WriteSysinfo { address } => answered(sysinfo::write(&self.container, call.pid, address)?),
+            Decision::WriteSysinfo { address } => {
+                Judgement::answered(sysinfo::write(&self.container, call.pid, address)?)
+            }
         })
     }
 
-    fn record(&self, call: &Call, request: Request, executable: String, judgement: Judgement) -> Record<'static> {
-        let what = request.what();
-        let arguments = request.arguments.into_iter().map(|argument| (argument.name.into(), argument.text.into()));
-        Record {
-            version: VERSION,
-            time: clock::now().into(),
-            container: self.container.id.clone().into(),
-            pid: call.pid,
-            exe: executable.into(),
-            syscall: request.syscall.into(),
-            args: Arguments(arguments.collect()),
-            what: what.into(),
-            verdict: judgement.outcome,
-            errno: errno_name(judgement.verdict),
-            rule: request.rule.into(),
-            technique: judgement.reason.map(|reason| reason.technique.into()),
-            why: judgement.reason.map(|reason| reason.why.into()),
-            allow: judgement.reason.map(|reason| reason.allow.into()),
-            error: judgement.error.map(Cow::Owned),
+    fn kind(&self, request: &Request, judgement: &Judgement) -> Kind {
+        Kind {
+            container: self.container.id.clone(),
+            what: request.what(),
+            outcome: judgement.outcome,
+            reason: judgement.reason,
         }
+    }
+}
+
+impl Judgement {
+    fn answered(verdict: Verdict) -> Self {
+        Self { verdict, outcome: Outcome::Answered, reason: None, error: None }
+    }
+
+    fn failed(error: &CallError) -> Self {
+        Self {
+            verdict: Verdict::Errno(Errno::EPERM),
+            outcome: Outcome::Refused,
+            reason: Some(Reason::FAILED),
+            error: Some(chain(error)),
+        }
+    }
+}
+
+fn record(call: &Call, request: Request, executable: String, judgement: Judgement, kind: Kind) -> Record<'static> {
+    let arguments = request.arguments.into_iter().map(|argument| (argument.name.into(), argument.text.into()));
+    Record {
+        version: VERSION,
+        time: clock::now().into(),
+        container: kind.container.into(),
+        pid: call.pid,
+        exe: executable.into(),
+        syscall: request.syscall.into(),
+        args: Arguments(arguments.collect()),
+        what: kind.what.into(),
+        verdict: kind.outcome,
+        errno: errno_name(judgement.verdict),
+        rule: request.rule.into(),
+        technique: kind.reason.map(|reason| reason.technique.into()),
+        why: kind.reason.map(|reason| reason.why.into()),
+        allow: kind.reason.map(|reason| reason.allow.into()),
+        error: judgement.error.map(Cow::Owned),
     }
 }
 
