@@ -1,0 +1,291 @@
+//! Standard input, output and error of a task: pipes to the container, copied from and to containerd's fifos.
+//!
+//! The container gets pipes rather than the fifos: it may then reopen `/dev/stdout`, and never holds a file of the
+//! host. Used by `tasks`, one [`Streams`] a task; a slow reader fills its own pipe and holds up nobody else.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::PipeFlags;
+use tokio::net::unix::pipe;
+use tokio::task::JoinHandle;
+
+use crate::error::ShimError;
+
+/// First and longest pause between two looks at whether the reader has taken the last bytes.
+const FIRST_LOOK: Duration = Duration::from_millis(1);
+const LONGEST_LOOK: Duration = Duration::from_millis(50);
+
+/// The stdio of a request, as containerd names it: paths of fifos, or empty for none.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Stdio {
+    /// Read by the container.
+    pub(crate) stdin: String,
+    /// Written by the container.
+    pub(crate) stdout: String,
+    /// Written by the container.
+    pub(crate) stderr: String,
+    /// The three are one terminal.
+    pub(crate) terminal: bool,
+}
+
+/// The running copies of one task.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    input: Mutex<Option<Input>>,
+    outputs: Mutex<Vec<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Input {
+    /// A write end of the fifo that nobody writes to: while it is open the fifo has no end of file, though clients
+    /// come and go. Closing it is what `CloseIO` means.
+    keeper: Option<OwnedFd>,
+    copy: JoinHandle<()>,
+}
+
+impl Streams {
+    /// Opens the fifos of `stdio`, and returns the container's ends of the pipes: to be its descriptors 0, 1 and 2.
+    /// Nothing here waits for another process.
+    pub(crate) fn open(stdio: &Stdio) -> Result<(Self, [OwnedFd; 3]), ShimError> {
+        if stdio.terminal {
+            return Err(ShimError::Unimplemented("a terminal (terminal = true)".to_owned()));
+        }
+        let mut outputs = Vec::new();
+        let (input, stdin) = open_input(&stdio.stdin)?;
+        let stdout = open_output("stdout", &stdio.stdout, &mut outputs)?;
+        let stderr = open_output("stderr", &stdio.stderr, &mut outputs)?;
+        Ok((Self { input: Mutex::new(input), outputs: Mutex::new(outputs) }, [stdin, stdout, stderr]))
+    }
+
+    /// `CloseIO`: the container reads end of file once every client has closed the fifo and all of it is read.
+    pub(crate) fn close_input(&self) {
+        if let Some(input) = &mut *lock(&self.input) {
+            input.keeper = None;
+        }
+    }
+
+    /// The container has ended: nobody reads its input any more.
+    pub(crate) fn abandon_input(&self) {
+        if let Some(input) = lock(&self.input).take() {
+            input.copy.abort();
+        }
+    }
+
+    /// Waits until the readers have taken everything, at most `patience`; what is left then is given up.
+    pub(crate) async fn drain(&self, patience: Duration) {
+        self.abandon_input();
+        let outputs = std::mem::take(&mut *lock(&self.outputs));
+        let deadline = tokio::time::Instant::now() + patience;
+        for mut output in outputs {
+            if tokio::time::timeout_at(deadline, &mut output).await.is_err() {
+                tracing::warn!("the output of a task is given up: something still holds it open or nobody reads it");
+                output.abort();
+            }
+        }
+    }
+}
+
+impl Drop for Streams {
+    fn drop(&mut self) {
+        self.abandon_input();
+        for output in lock(&self.outputs).drain(..) {
+            output.abort();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_input(path: &str) -> Result<(Option<Input>, OwnedFd), ShimError> {
+    if path.is_empty() {
+        return Ok((None, null("stdin")?));
+    }
+    let path = fifo_path("stdin", path)?;
+    let failed = |source| ShimError::Stdio { stream: "stdin", path: path.to_owned(), source };
+    // Read end first: then opening the write end without waiting cannot fail with ENXIO.
+    let mut fifo = pipe::OpenOptions::new().open_receiver(path).map_err(failed)?;
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let keeper = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+    let (theirs, ours) = new_pipe("stdin")?;
+    let mut ours = pipe::Sender::from_owned_fd(ours).map_err(|source| ShimError::Pipe { stream: "stdin", source })?;
+    let copy = tokio::spawn(async move {
+        // Ends at end of file, or when the container closes its input; dropping `ours` is its end of file.
+        if let Err(error) = tokio::io::copy(&mut fifo, &mut ours).await {
+            tracing::debug!(error = %error, "the container reads no more input");
+        }
+    });
+    Ok((Some(Input { keeper: Some(keeper), copy }), theirs))
+}
+
+fn open_output(stream: &'static str, path: &str, copies: &mut Vec<JoinHandle<()>>) -> Result<OwnedFd, ShimError> {
+    if path.is_empty() {
+        return null(stream);
+    }
+    let path = fifo_path(stream, path)?;
+    // Open for reading too: that neither waits for a reader nor fails without one, nor breaks when one goes away.
+    let mut fifo = pipe::OpenOptions::new().read_write(true).open_sender(path).map_err(|source| ShimError::Stdio {
+        stream,
+        path: path.to_owned(),
+        source,
+    })?;
+    let (ours, theirs) = new_pipe(stream)?;
+    let mut ours = pipe::Receiver::from_owned_fd(ours).map_err(|source| ShimError::Pipe { stream, source })?;
+    copies.push(tokio::spawn(async move {
+        if let Err(error) = tokio::io::copy(&mut ours, &mut fifo).await {
+            tracing::warn!(error = %error, stream, "the output of a task is cut");
+        }
+        drop(ours);
+        until_read(&fifo).await;
+    }));
+    Ok(theirs)
+}
+
+/// Waits until the fifo is empty. What is in it when its last user closes it is lost, and a reader may not have opened
+/// it yet.
+async fn until_read(fifo: &pipe::Sender) {
+    let mut pause = FIRST_LOOK;
+    while matches!(rustix::io::ioctl_fionread(fifo.as_fd()), Ok(unread) if unread > 0) {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_LOOK);
+    }
+}
+
+/// A fifo's path. Loggers (`file://`, `binary://`) are refused by name.
+fn fifo_path<'a>(stream: &'static str, path: &'a str) -> Result<&'a Path, ShimError> {
+    match path.split_once("://") {
+        None => Ok(Path::new(path)),
+        Some(("fifo", path)) => Ok(Path::new(path)),
+        Some((scheme, _)) => Err(ShimError::Unimplemented(format!("a {scheme}:// logger as {stream}"))),
+    }
+}
+
+fn new_pipe(stream: &'static str) -> Result<(OwnedFd, OwnedFd), ShimError> {
+    rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| ShimError::Pipe { stream, source: error.into() })
+}
+
+fn null(stream: &'static str) -> Result<OwnedFd, ShimError> {
+    let path = Path::new("/dev/null");
+    rustix::fs::open(path, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).map_err(|error| ShimError::Stdio {
+        stream,
+        path: path.to_owned(),
+        source: error.into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Read, Write};
+    use std::path::PathBuf;
+
+    use super::*;
+
+    struct Fifos(PathBuf);
+
+    impl Fifos {
+        fn new(name: &str) -> Self {
+            let directory = std::env::temp_dir().join(format!("lazaret-shim-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&directory).unwrap();
+            for stream in ["stdin", "stdout"] {
+                nix::unistd::mkfifo(&directory.join(stream), nix::sys::stat::Mode::S_IRWXU).unwrap();
+            }
+            Self(directory)
+        }
+
+        fn stdio(&self) -> Stdio {
+            let path = |name| self.0.join(name).to_str().unwrap().to_owned();
+            Stdio { stdin: path("stdin"), stdout: path("stdout"), ..Stdio::default() }
+        }
+    }
+
+    impl Drop for Fifos {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn run<F: Future>(future: F) -> F::Output {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_reader_that_comes_after_the_end_still_gets_everything() {
+        let fifos = Fifos::new("late");
+        run(async {
+            let stdio = fifos.stdio();
+            let (streams, [_, stdout, _]) = Streams::open(&stdio).unwrap();
+            File::from(stdout).write_all(b"last words").unwrap();
+            let reader = tokio::task::spawn_blocking(move || {
+                let mut text = String::new();
+                File::open(&stdio.stdout).unwrap().read_to_string(&mut text).unwrap();
+                text
+            });
+            streams.drain(Duration::from_secs(10)).await;
+            assert_eq!(reader.await.unwrap(), "last words");
+        });
+    }
+
+    #[test]
+    fn much_output_arrives_whole() {
+        let fifos = Fifos::new("much");
+        run(async {
+            let stdio = fifos.stdio();
+            let (streams, [_, stdout, _]) = Streams::open(&stdio).unwrap();
+            let writer = tokio::task::spawn_blocking(move || File::from(stdout).write_all(&[7; 4 << 20]).unwrap());
+            let reader = tokio::task::spawn_blocking(move || {
+                let mut bytes = Vec::new();
+                File::open(&stdio.stdout).unwrap().read_to_end(&mut bytes).unwrap();
+                bytes.len()
+            });
+            writer.await.unwrap();
+            streams.drain(Duration::from_secs(10)).await;
+            assert_eq!(reader.await.unwrap(), 4 << 20);
+        });
+    }
+
+    #[test]
+    fn input_ends_only_when_client_and_close_io_agree() {
+        let fifos = Fifos::new("input");
+        run(async {
+            let stdio = fifos.stdio();
+            let (streams, [stdin, _, _]) = Streams::open(&stdio).unwrap();
+            let mut stdin = pipe::Receiver::from_owned_fd(stdin).unwrap();
+            let mut buffer = [0; 8];
+            for word in [b"one", b"two"] {
+                let mut client = File::options().write(true).open(&stdio.stdin).unwrap();
+                client.write_all(word).unwrap();
+                drop(client);
+                let read = tokio::io::AsyncReadExt::read(&mut stdin, &mut buffer).await.unwrap();
+                assert_eq!(&buffer[..read], word);
+            }
+            streams.close_input();
+            assert_eq!(tokio::io::AsyncReadExt::read(&mut stdin, &mut buffer).await.unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn nobody_reading_is_given_up_in_time() {
+        let fifos = Fifos::new("vanished");
+        run(async {
+            let (streams, [_, stdout, _]) = Streams::open(&fifos.stdio()).unwrap();
+            File::from(stdout).write_all(b"unread").unwrap();
+            streams.drain(Duration::from_millis(5)).await;
+        });
+    }
+
+    #[test]
+    fn what_is_not_a_fifo_is_refused() {
+        run(async {
+            let open = |stdio: Stdio| Streams::open(&stdio).unwrap_err().to_string();
+            assert!(open(Stdio { stdout: "binary:///logger".into(), ..Stdio::default() }).contains("binary://"));
+            assert!(open(Stdio { terminal: true, ..Stdio::default() }).contains("terminal"));
+            assert!(open(Stdio { stderr: "/dev/null".into(), ..Stdio::default() }).contains("stderr"));
+        });
+    }
+}

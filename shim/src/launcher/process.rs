@@ -1,0 +1,80 @@
+//! The launcher's life: one request after the other, until the daemon closes its end.
+//!
+//! Runs in a child that the daemon forked while it was single-threaded, and stays single-threaded. Containers' first
+//! processes become children of the daemon; sentries and monitors are children of the launcher, which reaps them.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::WaitOptions;
+
+use super::runtime::Runtime;
+use super::{Call, FromLauncher, Outcome, Request, packet};
+
+/// Serves requests from `socket` until it is closed. Returns the process's exit status.
+pub(crate) fn run(socket: &OwnedFd, runtime: &Runtime) -> u8 {
+    match serve(socket, runtime) {
+        Ok(()) => 0,
+        Err(error) => {
+            tracing::error!(error = %error, "the launcher ends");
+            1
+        }
+    }
+}
+
+fn serve(socket: &OwnedFd, runtime: &Runtime) -> io::Result<()> {
+    // Blocked so that it can be polled for; the runtime resets the mask for workloads.
+    let mut mask = SigSet::empty();
+    mask.add(Signal::SIGCHLD);
+    mask.thread_block()?;
+    let children = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+    loop {
+        let mut polled = [PollFd::new(socket, PollFlags::IN), PollFd::new(&children, PollFlags::IN)];
+        match rustix::event::poll(&mut polled, None) {
+            Err(rustix::io::Errno::INTR) => continue,
+            other => other?,
+        };
+        let [requested, ended] = polled.map(|polled| !polled.revents().is_empty());
+        if ended {
+            while children.read_signal()?.is_some() {}
+            reap();
+        }
+        if requested && !answer_one(socket, runtime)? {
+            return Ok(());
+        }
+    }
+}
+
+/// Serves one request; `false` when the daemon has gone.
+fn answer_one(socket: &OwnedFd, runtime: &Runtime) -> io::Result<bool> {
+    let (request, descriptors) = match packet::receive::<Request>(socket) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(false),
+        other => other?,
+    };
+    let ticket = request.ticket;
+    let (result, pidfd) = match request.call {
+        Call::Create(create) => match runtime.create(create, descriptors) {
+            Ok((pid, pidfd)) => (Ok(Outcome::Created { pid }), Some(pidfd)),
+            Err(failure) => (Err(failure), None),
+        },
+        Call::Start { id } => (runtime.start(&id).map(|()| Outcome::Done), None),
+        Call::Kill { id, signal, all } => (runtime.kill(&id, signal, all).map(|()| Outcome::Done), None),
+        Call::Delete { id, force } => (runtime.delete(&id, force).map(|()| Outcome::Done), None),
+    };
+    let along = pidfd.as_ref().map(AsFd::as_fd);
+    packet::send(socket, &FromLauncher::Answer { ticket, result }, along.as_slice())?;
+    Ok(true)
+}
+
+fn reap() {
+    loop {
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) => tracing::debug!(pid = pid.as_raw_nonzero(), ?status, "a helper has ended"),
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(None) | Err(_) => return,
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The only place that touches the runtime library: from the shim's types to the library's, and back.
+//!
+//! [`Runtime`] is used in the launcher process and by the `delete` action, both single-threaded. The free functions
+//! only read the state on disk, so the daemon may call them too.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use lazaret::cgroup::Version;
+use lazaret::error::{Error, Kind};
+use lazaret::lifecycle;
+use lazaret::options::Options;
+
+use super::{Create, Failure, FailureKind, Rootfs};
+
+/// The library, with the options that hold for this shim.
+#[derive(Debug, Clone)]
+pub(crate) struct Runtime {
+    options: Options,
+}
+
+impl Runtime {
+    /// A runtime that keeps its state in `root`, in sandbox mode.
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { options: Options { root, ..Options::default() } }
+    }
+
+    /// Creates a container. `stdio` are its standard input, output and error.
+    pub(crate) fn create(&self, create: Create, stdio: Vec<OwnedFd>) -> Result<(i32, OwnedFd), Failure> {
+        let mut stdio = stdio.into_iter();
+        let request = lifecycle::CreateRequest {
+            id: create.id,
+            bundle: create.bundle,
+            stdio: std::array::from_fn(|_| stdio.next()),
+            rootfs: rootfs(create.rootfs),
+            ..lifecycle::CreateRequest::default()
+        };
+        let created = lifecycle::create(&self.options, request).map_err(failure)?;
+        Ok((created.pid.as_raw_nonzero().get(), created.pidfd))
+    }
+
+    /// Lets it execute its program.
+    pub(crate) fn start(&self, id: &str) -> Result<(), Failure> {
+        lifecycle::start(&self.options, id).map_err(failure)
+    }
+
+    /// Sends it a signal by number.
+    pub(crate) fn kill(&self, id: &str, signal: i32, all: bool) -> Result<(), Failure> {
+        let signal = lifecycle::parse_signal(&signal.to_string()).map_err(|error| failure(error.into()))?;
+        lifecycle::kill(&self.options, id, signal, all).map_err(failure)
+    }
+
+    /// Removes it. With `force` also when it has not ended; then a container that does not exist is no failure.
+    pub(crate) fn delete(&self, id: &str, force: bool) -> Result<(), Failure> {
+        lifecycle::delete(&self.options, id, force).map_err(failure)
+    }
+}
+
+/// A child of this single-threaded process that runs `child` on a copy of its memory and ends with its result. Returns
+/// the child's process id and pidfd.
+pub(crate) fn fork(child: impl FnOnce() -> u8) -> io::Result<(i32, OwnedFd)> {
+    let (pid, pidfd) = lazaret::sys::clone::fork(child)?;
+    Ok((pid.as_raw_nonzero().get(), pidfd))
+}
+
+/// Marks every descriptor but the three standard ones close-on-exec: what containerd leaked to us shall reach nobody.
+pub(crate) fn close_on_exec() -> io::Result<()> {
+    lazaret::sys::clone::cloexec_from(3)
+}
+
+/// Now, as the runtime writes it: RFC 3339 in UTC.
+pub(crate) fn now() -> String {
+    lazaret::now()
+}
+
+/// Process id of the first process of a container whose state is in `root`, whether it is alive or not.
+pub(crate) fn known_pid(root: &Path, id: &str) -> Option<i32> {
+    lazaret::state::peek(root, id).ok()?.init.map(|init| init.pid)
+}
+
+/// Why lazaret itself ended a container, if it did.
+pub(crate) fn end_reason(root: &Path, id: &str) -> Option<String> {
+    lazaret::state::peek(root, id).ok()?.ended_by_lazaret
+}
+
+/// Every process of a container.
+pub(crate) fn pids(root: &Path, id: &str) -> Result<Vec<i32>, Failure> {
+    let stored = lazaret::state::peek(root, id).map_err(|error| failure(error.into()))?;
+    match stored.cgroup {
+        Some(cgroup) => cgroup.pids().map_err(|error| failure(error.into())),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The cgroup directory of a container in the v1 hierarchy of `controller`, if there is one.
+pub(crate) fn v1_directory(root: &Path, id: &str, controller: &str) -> Option<PathBuf> {
+    let cgroup = lazaret::state::peek(root, id).ok()?.cgroup?;
+    let mut directories = cgroup.directories();
+    directories.find_map(|(version, controllers, path)| {
+        let found = version == Version::V1 && controllers.iter().any(|name| name == controller);
+        found.then(|| path.to_owned())
+    })
+}
+
+fn rootfs(rootfs: Rootfs) -> lazaret::rootfs::Rootfs {
+    match rootfs {
+        Rootfs::Bundle => lazaret::rootfs::Rootfs::Bundle,
+        Rootfs::Overlay { lower, upper, work, options } => {
+            lazaret::rootfs::Rootfs::Overlay { lower, upper, work, options }
+        }
+        Rootfs::Bind { source, readonly } => lazaret::rootfs::Rootfs::Bind { source, readonly },
+    }
+}
+
+fn failure(error: Error) -> Failure {
+    let kind = match error.kind() {
+        Kind::NotFound => FailureKind::NotFound,
+        Kind::AlreadyExists => FailureKind::AlreadyExists,
+        Kind::WrongStatus => FailureKind::WrongState,
+        Kind::Invalid | Kind::Denied | Kind::Internal => FailureKind::Other,
+    };
+    Failure { kind, code: error.code(), exit_status: error.exit_status(), message: error.chain(), hint: error.hint() }
+}
