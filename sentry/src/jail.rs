@@ -72,7 +72,7 @@ pub(crate) enum JailError {
 /// Shuts the jail. `seat` keeps valid descriptors throughout, so that a failure can be told to the monitor.
 pub(crate) fn shut(seat: &mut Seat) -> Result<Cell, JailError> {
     block_signals()?;
-    sys::share_one_heap();
+    sys::tame_heap();
     keep_only(seat).map_err(JailError::Descriptors)?;
     let cell = prepare(seat)?;
     raise_permitted_capabilities()?;

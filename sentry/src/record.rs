@@ -144,7 +144,7 @@ pub enum SummaryError {
     Read(#[source] std::io::Error),
 }
 
-/// Reads an audit file and returns each distinct refusal once, in the order of first appearance.
+/// Reads an audit file and returns each distinct refusal once, in the order in which the file names them first.
 ///
 /// The counts are those of the summary line; where a sentry died before it wrote one, its records are counted. Lines
 /// that are lost or cannot be read come as entries of their own, so that nothing is missing silently.

@@ -201,13 +201,14 @@ pub(crate) fn close_range(first: RawFd, last: RawFd) -> Result<(), Errno> {
     if code < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
-/// Keeps glibc from giving each thread a heap of its own (mallopt(3)): they would cost 64 MiB of address space and
-/// some 100 KiB of memory each.
-pub(crate) fn share_one_heap() {
+/// Keeps glibc's heap (mallopt(3)) within what the jail has. One heap for all threads: one for each would cost 64 MiB
+/// of address space and some 100 KiB of memory. No memory given back at the top: a heap that was made for a thread
+/// (which the caller's may be) asks `/proc/sys/vm/overcommit_memory` first, and the jail opens no such file.
+pub(crate) fn tame_heap() {
     #[cfg(target_env = "gnu")]
-    {
+    for (parameter, value) in [(libc::M_ARENA_MAX, 1), (libc::M_TRIM_THRESHOLD, c_int::MAX)] {
         // SAFETY: mallopt(3) takes integers; it is called while the process has one thread.
-        let _done: c_int = unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+        let _done: c_int = unsafe { libc::mallopt(parameter, value) };
     }
 }
 

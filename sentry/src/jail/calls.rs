@@ -67,8 +67,7 @@ fn talking_calls(descriptors: &Descriptors) -> Vec<Permit> {
         ("recvmsg", vec![only(descriptors.control)]),
         ("sendmsg", vec![only(descriptors.control)]),
         ("write", vec![only(descriptors.audit), only(descriptors.wake)]),
-        ("poll", Vec::new()),
-        // poll(2) with a timeout that is not in milliseconds, as rustix has it.
+        // What poll(2) is in rustix.
         ("ppoll", Vec::new()),
         ("read", Vec::new()),
         ("close", Vec::new()),
