@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::mountinfo::{Device, MountTable, Place};
-use super::pattern::Pattern;
+use super::pattern::{Pattern, depth};
 use super::tables::engines::{ENGINES, Engine};
 use super::tables::openings::{OPENINGS, Opening, ROOTFS_OPENINGS};
 use super::tables::sensitive::{TREES, Tree};
 use super::{NamespaceKind, PolicyError};
-use crate::spec::container::Container;
+use crate::spec::container::{Container, Namespace, Namespaces};
 use crate::spec::mounts::MountKind;
 
 /// A row of a table with its patterns on this machine: as written, and with the links in it resolved.
@@ -43,7 +43,7 @@ pub type Identity = (Device, u64);
 pub struct Host {
     /// The mount table.
     pub mounts: MountTable,
-    /// The trees of the host.
+    /// The trees of the host, the narrowest first.
     pub trees: Vec<Placed<Tree>>,
     /// Openings for bind mounts.
     pub openings: Vec<Placed<Opening>>,
@@ -61,7 +61,8 @@ pub struct Host {
 const MOUNT_TABLE: &str = "/proc/thread-self/mountinfo";
 
 impl Host {
-    /// Gathers what is needed to judge `container`: listeners are left out when it binds nothing.
+    /// Gathers what is needed to judge `container`: listeners are left out when it binds nothing, the host's namespaces
+    /// when it joins none.
     ///
     /// # Errors
     /// [`PolicyError::Facts`] or [`PolicyError::MountTable`] when the kernel's tables cannot be read.
@@ -69,29 +70,19 @@ impl Host {
         let binds = container.mounts.iter().any(|mount| matches!(mount.kind, MountKind::Bind { .. }));
         let mounts = read_mounts()?;
         let listeners = if binds { listeners::gather(&mounts)? } else { Vec::new() };
+        let namespaces = if joins_any(&container.namespaces) { own_namespaces()? } else { BTreeMap::new() };
         let mut resolver = places::Resolver::default();
-        Ok(Self {
-            listeners,
-            namespaces: namespaces()?,
-            ..Self::from_tables(mounts, &mut |path| resolver.resolve(path))
-        })
+        Ok(Self { listeners, namespaces, ..Self::from_tables(mounts, &mut |path| resolver.resolve(path)) })
     }
 
-    /// The tables on a machine with these mounts, on which `resolve` says what a path's links lead to.
-    pub(crate) fn from_tables(mounts: MountTable, resolve: &mut dyn FnMut(&Path) -> PathBuf) -> Self {
-        let trees = TREES.iter().map(|row| places::place(row, &[row.path.to_owned()], resolve)).collect();
-        let mut openings = |rows: &'static [Opening]| {
-            rows.iter().map(|row| places::place(row, &[row.path.to_owned()], resolve)).collect()
-        };
+    /// The tables on a machine with these mounts, on which `resolve` says where a path leads, if that is elsewhere.
+    pub(crate) fn from_tables(mounts: MountTable, resolve: &mut dyn FnMut(&'static str) -> Option<PathBuf>) -> Self {
+        let mut trees: Vec<_> = TREES.iter().map(|row| places::place(row, &[row.path], resolve)).collect();
+        trees.sort_by_key(|tree| std::cmp::Reverse(depth(tree.row.path)));
+        let engines = ENGINES.iter().map(|row| places::place(row, row.places, resolve)).collect();
+        let mut openings =
+            |rows: &'static [Opening]| rows.iter().map(|row| places::place(row, &[row.path], resolve)).collect();
         let (openings, rootfs_openings) = (openings(OPENINGS), openings(ROOTFS_OPENINGS));
-        let engines = ENGINES
-            .iter()
-            .map(|row| {
-                let paths: Vec<_> =
-                    row.directories.iter().map(|directory| format!("{directory}/{}", row.socket)).collect();
-                places::place(row, &paths, resolve)
-            })
-            .collect();
         let (listeners, namespaces) = (Vec::new(), BTreeMap::new());
         Self { mounts, trees, openings, rootfs_openings, engines, listeners, namespaces }
     }
@@ -109,9 +100,14 @@ fn read_mounts() -> Result<MountTable, PolicyError> {
     MountTable::parse(&text).map_err(|source| PolicyError::MountTable { path, source })
 }
 
+fn joins_any(namespaces: &Namespaces) -> bool {
+    let Namespaces { user, mount, pid, network, ipc, uts, cgroup, time } = namespaces;
+    [user, mount, pid, network, ipc, uts, cgroup, time].iter().any(|asked| matches!(asked, Namespace::Join(_)))
+}
+
 /// The namespaces of the runtime and of process 1. Those of process 1 may be hidden from us (an outer container); then
 /// what is the host for this sandbox is our own.
-fn namespaces() -> Result<BTreeMap<NamespaceKind, Vec<Identity>>, PolicyError> {
+fn own_namespaces() -> Result<BTreeMap<NamespaceKind, Vec<Identity>>, PolicyError> {
     let mut namespaces: BTreeMap<NamespaceKind, Vec<Identity>> = BTreeMap::new();
     for kind in NamespaceKind::ALL {
         let own = PathBuf::from(format!("/proc/thread-self/ns/{}", kind.proc_name()));
@@ -142,6 +138,7 @@ mod tests {
     fn the_facts_of_this_machine_can_be_gathered() {
         let container = crate::spec::check_without_machine(&testing::bundle(|config| {
             config["mounts"] = serde_json::json!([{"destination": "/x", "source": "/tmp", "type": "bind"}]);
+            config["linux"]["namespaces"][1]["path"] = serde_json::json!("/proc/1/ns/net");
         }))
         .unwrap();
         let host = Host::gather(&container).unwrap();

@@ -1,8 +1,9 @@
 //! Path patterns of the policy tables: absolute paths of which a component may be `*`, `.*` or end in `*`. Pure.
 
-use std::ffi::{OsStr, OsString};
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// How a path stands to a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,24 +18,32 @@ pub enum Relation {
     Above,
 }
 
-/// A parsed pattern.
+/// A pattern. It borrows the tables' text: a machine has two hundred of them, and most containers need few.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
-    components: Vec<OsString>,
+    text: Cow<'static, OsStr>,
 }
 
 impl Pattern {
-    /// The pattern written as `path`.
+    /// The pattern of a table.
     #[must_use]
-    pub fn new(path: &Path) -> Self {
-        Self { components: names(path).map(OsStr::to_os_string).collect() }
+    pub fn of(text: &'static str) -> Self {
+        Self { text: Cow::Borrowed(OsStr::new(text)) }
+    }
+
+    /// The pattern of a table with its literal part, of `length` bytes, replaced by what it leads to on this machine.
+    #[must_use]
+    pub fn moved(text: &'static str, length: usize, target: PathBuf) -> Self {
+        let mut moved = target.into_os_string();
+        moved.push(text.get(length..).unwrap_or_default());
+        Self { text: Cow::Owned(moved) }
     }
 
     /// How `name`, an absolute path without links, stands to the pattern.
     #[must_use]
     pub fn relation(&self, name: &Path) -> Relation {
-        let mut pattern = self.components.iter();
-        let mut path = names(name);
+        let mut pattern = components(&self.text);
+        let mut path = components(name.as_os_str());
         loop {
             match (pattern.next(), path.next()) {
                 (None, None) => return Relation::Same,
@@ -49,36 +58,31 @@ impl Pattern {
     /// The component of `name` at the pattern's first `*`: whose path it is.
     #[must_use]
     pub fn owner<'n>(&self, name: &'n Path) -> Option<&'n OsStr> {
-        let at = self.components.iter().position(|component| component == "*")?;
-        names(name).nth(at)
-    }
-
-    /// How many components the pattern has.
-    #[must_use]
-    pub fn depth(&self) -> usize {
-        self.components.len()
+        let at = components(&self.text).position(|component| component == b"*")?;
+        components(name.as_os_str()).nth(at).map(OsStr::from_bytes)
     }
 }
 
-/// Splits a pattern's text at its first component with a `*`: what can be resolved on a machine, and the rest.
+/// The part of a pattern that a machine can resolve: what stands before its first component with a `*`.
 #[must_use]
-pub fn split_literal(pattern: &str) -> (PathBuf, PathBuf) {
-    let is_literal = |component: &Component<'_>| !component.as_os_str().as_bytes().contains(&b'*');
-    let components = Path::new(pattern).components();
-    let literal: PathBuf = components.clone().take_while(is_literal).collect();
-    let rest: PathBuf = components.skip_while(is_literal).collect();
-    (literal, rest)
+pub fn literal(pattern: &'static str) -> &'static str {
+    let Some((before, _)) = pattern.split_once('*') else {
+        return pattern;
+    };
+    before.rsplit_once('/').map_or("", |(literal, _)| literal)
 }
 
-fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
-    path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name),
-        Component::Prefix(_) | Component::RootDir | Component::CurDir | Component::ParentDir => None,
-    })
+/// How many components a pattern has: how narrow its row is.
+#[must_use]
+pub fn depth(pattern: &str) -> usize {
+    components(OsStr::new(pattern)).count()
 }
 
-fn matches(pattern: &OsStr, name: &OsStr) -> bool {
-    let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
+fn components(path: &OsStr) -> impl Iterator<Item = &[u8]> {
+    path.as_bytes().split(|byte| *byte == b'/').filter(|component| !component.is_empty())
+}
+
+fn matches(pattern: &[u8], name: &[u8]) -> bool {
     pattern.strip_suffix(b"*").map_or(pattern == name, |prefix| name.starts_with(prefix))
 }
 
@@ -86,8 +90,8 @@ fn matches(pattern: &OsStr, name: &OsStr) -> bool {
 mod tests {
     use super::*;
 
-    fn relation(pattern: &str, name: &str) -> Relation {
-        Pattern::new(Path::new(pattern)).relation(Path::new(name))
+    fn relation(pattern: &'static str, name: &str) -> Relation {
+        Pattern::of(pattern).relation(Path::new(name))
     }
 
     #[test]
@@ -107,15 +111,18 @@ mod tests {
 
     #[test]
     fn the_owner_is_the_first_star() {
-        let pattern = Pattern::new(Path::new("/pods/*/volumes/*"));
+        let pattern = Pattern::of("/pods/*/volumes/*");
         assert_eq!(pattern.owner(Path::new("/pods/uid/volumes/v/w")), Some(OsStr::new("uid")));
-        assert_eq!(Pattern::new(Path::new("/pods")).owner(Path::new("/pods")), None);
+        assert_eq!(Pattern::of("/pods").owner(Path::new("/pods")), None);
     }
 
     #[test]
-    fn the_literal_part_ends_at_the_first_star() {
-        assert_eq!(split_literal("/home/*/.*"), (PathBuf::from("/home"), PathBuf::from("*/.*")));
-        assert_eq!(split_literal("/etc"), (PathBuf::from("/etc"), PathBuf::new()));
-        assert_eq!(split_literal("/"), (PathBuf::from("/"), PathBuf::new()));
+    fn the_literal_part_ends_at_the_first_star_and_can_be_moved() {
+        assert_eq!(literal("/home/*/.*"), "/home");
+        assert_eq!(literal("/tmp/systemd-private-*"), "/tmp");
+        assert_eq!(literal("/etc"), "/etc");
+        assert_eq!(literal("/"), "/");
+        let moved = Pattern::moved("/home/*/.*", "/home".len(), "/export/users".into());
+        assert_eq!(moved.relation(Path::new("/export/users/a/.ssh")), Relation::Same);
     }
 }

@@ -12,7 +12,7 @@ use crate::policy::error::Standing;
 use crate::policy::host::{Host, Placed};
 use crate::policy::mountinfo::Place;
 use crate::policy::object::{self, Facts, Kind, Object};
-use crate::policy::pattern::Relation;
+use crate::policy::pattern::{Relation, depth};
 use crate::policy::tables::openings::{Opening, Shape};
 use crate::policy::tables::sensitive::{SECRET_NAMES, Tree, Within};
 use crate::policy::tables::{devices, engines, kernel_filesystems::KERNEL_FILESYSTEMS};
@@ -188,10 +188,8 @@ impl Judge<'_> {
     fn refuse_tree(&self, name: &Path) -> Result<bool, PolicyError> {
         self.refuse_secret_name(name)?;
         let opening = self.opening(name)?;
-        // The narrowest tree gives the reason.
-        let mut trees: Vec<&Placed<Tree>> = self.host.trees.iter().collect();
-        trees.sort_by_key(|tree| std::cmp::Reverse(depth(tree.row.path)));
-        for tree in trees {
+        // The narrowest comes first and gives the reason.
+        for tree in &self.host.trees {
             let row = tree.row;
             let standing = match relation(tree, name) {
                 Relation::Apart => continue,
@@ -278,11 +276,6 @@ fn relation<Row>(placed: &Placed<Row>, name: &Path) -> Relation {
             Relation::Apart => 3,
         })
         .unwrap_or(Relation::Apart)
-}
-
-/// How specific a row is.
-fn depth(pattern: &str) -> usize {
-    pattern.split('/').filter(|component| !component.is_empty()).count()
 }
 
 #[cfg(test)]

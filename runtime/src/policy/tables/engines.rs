@@ -8,38 +8,58 @@ use std::path::Path;
 pub struct Engine {
     /// Base name.
     pub socket: &'static str,
-    /// Directories in which it stands by default.
-    pub directories: &'static [&'static str],
+    /// Where it stands by default, as patterns of `policy::pattern`.
+    pub places: &'static [&'static str],
     /// Whose it is.
     pub owner: &'static str,
 }
 
-const fn engine(socket: &'static str, directories: &'static [&'static str], owner: &'static str) -> Engine {
-    Engine { socket, directories, owner }
+const fn engine(socket: &'static str, places: &'static [&'static str], owner: &'static str) -> Engine {
+    Engine { socket, places, owner }
 }
 
 /// Every socket.
 pub const ENGINES: &[Engine] = &[
-    engine("docker.sock", &["/run", "/var/run", "/run/user/*"], "docker"),
-    engine("dockershim.sock", &["/run", "/var/run"], "dockershim"),
-    engine("cri-dockerd.sock", &["/run", "/var/run"], "cri-dockerd"),
-    engine("containerd.sock", &["/run/containerd", "/run/k3s/containerd", "/run/docker/containerd"], "containerd"),
-    engine("containerd.sock.ttrpc", &["/run/containerd", "/run/k3s/containerd"], "containerd"),
-    engine("containerd-debug.sock", &["/run/docker/containerd"], "containerd"),
-    engine("debug.sock", &["/run/containerd"], "containerd"),
-    engine("nri.sock", &["/run/nri", "/var/run/nri"], "the node resource interface"),
-    engine("crio.sock", &["/run/crio", "/var/run/crio"], "CRI-O"),
-    engine("podman.sock", &["/run/podman", "/run/user/*/podman"], "podman"),
-    engine("buildkitd.sock", &["/run/buildkit"], "BuildKit"),
-    engine("frakti.sock", &["/run"], "frakti"),
-    engine("kubelet.sock", &["/var/lib/kubelet/device-plugins", "/var/lib/kubelet/pod-resources"], "the kubelet"),
-    engine("kubelet.internal.sock", &["/var/lib/kubelet"], "the kubelet"),
-    engine("lxd.socket", &["/run"], "LXD"),
-    engine("incus.socket", &["/run"], "Incus"),
-    engine("unix.socket", &["/var/lib/lxd", "/var/lib/incus", "/var/snap/lxd/common/lxd"], "LXD or Incus"),
-    engine("libvirt-sock", &["/run/libvirt"], "libvirt"),
-    engine("snapd.socket", &["/run"], "snapd"),
-    engine("system_bus_socket", &["/run/dbus"], "the system's message bus"),
+    engine("docker.sock", &["/run/docker.sock", "/var/run/docker.sock", "/run/user/*/docker.sock"], "docker"),
+    engine("dockershim.sock", &["/run/dockershim.sock", "/var/run/dockershim.sock"], "dockershim"),
+    engine("cri-dockerd.sock", &["/run/cri-dockerd.sock", "/var/run/cri-dockerd.sock"], "cri-dockerd"),
+    engine(
+        "containerd.sock",
+        &[
+            "/run/containerd/containerd.sock",
+            "/run/k3s/containerd/containerd.sock",
+            "/run/docker/containerd/containerd.sock",
+        ],
+        "containerd",
+    ),
+    engine(
+        "containerd.sock.ttrpc",
+        &["/run/containerd/containerd.sock.ttrpc", "/run/k3s/containerd/containerd.sock.ttrpc"],
+        "containerd",
+    ),
+    engine("containerd-debug.sock", &["/run/docker/containerd/containerd-debug.sock"], "containerd"),
+    engine("debug.sock", &["/run/containerd/debug.sock"], "containerd"),
+    engine("nri.sock", &["/run/nri/nri.sock", "/var/run/nri/nri.sock"], "the node resource interface"),
+    engine("crio.sock", &["/run/crio/crio.sock", "/var/run/crio/crio.sock"], "CRI-O"),
+    engine("podman.sock", &["/run/podman/podman.sock", "/run/user/*/podman/podman.sock"], "podman"),
+    engine("buildkitd.sock", &["/run/buildkit/buildkitd.sock"], "BuildKit"),
+    engine("frakti.sock", &["/run/frakti.sock"], "frakti"),
+    engine(
+        "kubelet.sock",
+        &["/var/lib/kubelet/device-plugins/kubelet.sock", "/var/lib/kubelet/pod-resources/kubelet.sock"],
+        "the kubelet",
+    ),
+    engine("kubelet.internal.sock", &["/var/lib/kubelet/kubelet.internal.sock"], "the kubelet"),
+    engine("lxd.socket", &["/run/lxd.socket"], "LXD"),
+    engine("incus.socket", &["/run/incus.socket"], "Incus"),
+    engine(
+        "unix.socket",
+        &["/var/lib/lxd/unix.socket", "/var/lib/incus/unix.socket", "/var/snap/lxd/common/lxd/unix.socket"],
+        "LXD or Incus",
+    ),
+    engine("libvirt-sock", &["/run/libvirt/libvirt-sock"], "libvirt"),
+    engine("snapd.socket", &["/run/snapd.socket"], "snapd"),
+    engine("system_bus_socket", &["/run/dbus/system_bus_socket"], "the system's message bus"),
 ];
 
 /// The engine whose socket has the base name of `path`.
@@ -47,4 +67,16 @@ pub const ENGINES: &[Engine] = &[
 pub fn by_name(path: &Path) -> Option<&'static Engine> {
     let name = path.file_name()?;
     ENGINES.iter().find(|engine| name == engine.socket)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_ends_in_the_sockets_name() {
+        for engine in ENGINES {
+            assert!(engine.places.iter().all(|place| Path::new(place).file_name() == Some(engine.socket.as_ref())));
+        }
+    }
 }
