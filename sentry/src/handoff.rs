@@ -22,7 +22,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::limits;
+use crate::{limits, text};
 
 /// Version of the messages. The two sides are one binary, so any other version is an error.
 pub const VERSION: u32 = 1;
@@ -86,6 +86,13 @@ pub enum FromSentry {
         /// The error and its causes, in one line.
         why: String,
     },
+}
+
+impl FromSentry {
+    /// [`FromSentry::Failed`] for an error and its causes, as far as a packet holds them.
+    pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
+        Self::Failed { why: text::cut(text::chain(error).as_bytes(), limits::RECORDED_TEXT) }
+    }
 }
 
 /// A message with what came along.

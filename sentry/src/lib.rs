@@ -61,7 +61,7 @@ pub fn serve(mut seat: Seat) -> ExitCode {
         Ok(cell) => cell,
         Err(error) => {
             // Without a monitor there is nobody to tell: the code alone says it.
-            return match handoff::send_to_monitor(seat.control.as_fd(), &failure(&error)) {
+            return match handoff::send_to_monitor(seat.control.as_fd(), &handoff::FromSentry::failed(&error)) {
                 Ok(()) | Err(_) => ExitCode::FAILURE,
             };
         }
@@ -74,9 +74,4 @@ pub fn serve(mut seat: Seat) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_told) => ExitCode::FAILURE,
     }
-}
-
-/// The last message: why the sentry ends, as far as a packet holds it.
-fn failure(error: &dyn std::error::Error) -> handoff::FromSentry {
-    handoff::FromSentry::Failed { why: text::cut(supervisor::chain(error).as_bytes(), limits::RECORDED_TEXT) }
 }

@@ -18,7 +18,7 @@ use crate::record::{Arguments, Outcome, Record, VERSION};
 use crate::request::{Reason, Request, Subject};
 use crate::tracee::{TraceeError, Tracees};
 use crate::verdict::Verdict;
-use crate::{clock, copyin};
+use crate::{clock, copyin, text};
 
 /// What the threads of all listeners share.
 #[derive(Debug)]
@@ -147,7 +147,7 @@ impl Judgement {
             verdict: Verdict::Errno(Errno::EPERM),
             outcome: Outcome::Refused,
             reason: Some(Reason::FAILED),
-            error: Some(chain(error)),
+            error: Some(text::chain(error)),
         }
     }
 }
@@ -181,18 +181,6 @@ fn errno_name(verdict: Verdict) -> Option<Cow<'static, str>> {
     }
 }
 
-/// An error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -202,11 +190,5 @@ mod tests {
         assert_eq!(errno_name(Verdict::Errno(Errno::EPERM)).as_deref(), Some("EPERM"));
         assert_eq!(errno_name(Verdict::Errno(Errno::EAFNOSUPPORT)).as_deref(), Some("EAFNOSUPPORT"));
         assert_eq!(errno_name(Verdict::Value(0)), None);
-    }
-
-    #[test]
-    fn causes_follow_the_error() {
-        let error = CallError::Name(MonitorError::Gone);
-        assert_eq!(chain(&error), "cannot set the name: the monitor is gone");
     }
 }

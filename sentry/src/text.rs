@@ -1,6 +1,6 @@
-//! Guest text made fit to be kept and shown.
+//! Guest text made fit to be kept and shown, and errors in one line.
 //!
-//! Called by `copyin`, `request`, `tracee` and `record`. Must not be skipped: whatever bytes a guest chose go through
+//! Called by `copyin`, `request`, `tracee`, `record`, `supervisor` and `handoff`. Must not be skipped: whatever bytes a guest chose go through
 //! here before they reach a record or a terminal.
 
 /// `bytes` as text of at most `limit` characters; what is not UTF-8 becomes U+FFFD, and a cut ends in "…".
@@ -38,6 +38,18 @@ fn is_invisible(character: char) -> bool {
         | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +66,15 @@ mod tests {
     fn bytes_that_are_no_text_are_marked() {
         assert_eq!(cut(b"a\xff\xfeb", 10), "a\u{fffd}\u{fffd}b");
         assert_eq!(cut(&[0xff; 100], 2), "\u{fffd}\u{fffd}…");
+    }
+
+    #[test]
+    fn causes_follow_the_error() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("cannot wait")]
+        struct Outer(#[source] rustix::io::Errno);
+        let cause = rustix::io::Errno::PERM;
+        assert_eq!(chain(&Outer(cause)), format!("cannot wait: {cause}"));
     }
 
     #[test]

@@ -85,7 +85,7 @@ struct Ready {
 /// Serves until every listener is dead and everything is written. An error has been told to the monitor.
 pub(crate) fn serve(post: Post) -> Result<(), WatchError> {
     let mut watch = Watch::new(post);
-    watch.run().inspect_err(|error| match watch.shared.monitor.say(&crate::failure(error)) {
+    watch.run().inspect_err(|error| match watch.shared.monitor.say(&FromSentry::failed(error)) {
         // The exit code says it to whoever waits for the process.
         Ok(()) | Err(_) => {}
     })
