@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags};
 
@@ -152,6 +152,27 @@ fn kind(mode: u16, numbers: Device) -> Kind {
         FileType::BlockDevice => Kind::Block(numbers),
         FileType::Symlink | FileType::Unknown => Kind::Unknown,
     }
+}
+
+/// The names that a path which cannot be opened probably has: as written without `.` and `..`, and with the links of the
+/// part that exists resolved.
+#[must_use]
+pub fn likely_names(path: &Path) -> Vec<PathBuf> {
+    let mut written = PathBuf::from("/");
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => written.push(name),
+            Component::ParentDir => {
+                written.pop();
+            }
+            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
+        }
+    }
+    let resolved = path.ancestors().find_map(|ancestor| {
+        let rest = path.strip_prefix(ancestor).ok()?;
+        Some(std::fs::canonicalize(ancestor).ok()?.join(rest))
+    });
+    [Some(written), resolved].into_iter().flatten().collect()
 }
 
 /// Whether `name` is one that the kernel made up for an object without a path (`pipe:[1]`, `/memfd:x (deleted)`).

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::host::Host;
-use super::object::Object;
+use super::object::{self, Object};
 use super::{Admitted, PolicyError, Source};
 use crate::bundle::field::Field;
 use crate::spec::container::Container;
@@ -43,15 +43,14 @@ pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError
 }
 
 fn open_rootfs(container: &Container, host: &Host) -> Result<Source, PolicyError> {
-    let field = Field::text("root.path", &container.rootfs.to_string_lossy());
-    let object = open(&container.rootfs, &field)?;
     let question = Question {
-        field,
+        field: Field::text("root.path", &container.rootfs.to_string_lossy()),
         purpose: Purpose::Rootfs,
         recursive: true,
         read_only: container.rootfs_readonly,
         annotations: &container.annotations,
     };
+    let object = open(&container.rootfs, &question, host)?;
     let verdict = sources::judge(&object.facts, &question, host)?;
     Ok(Source { fd: object.fd, kind: verdict.kind })
 }
@@ -72,15 +71,14 @@ fn open_bind(
     (source, recursive): (&Path, bool),
     host: &Host,
 ) -> Result<Source, PolicyError> {
-    let field = Field::text(&format!("mounts[{}].source", mount.index), &source.to_string_lossy());
-    let object = open(source, &field)?;
     let question = Question {
-        field,
+        field: Field::text(&format!("mounts[{}].source", mount.index), &source.to_string_lossy()),
         purpose: Purpose::Bind,
         recursive,
         read_only: mounts::is_read_only(mount, recursive),
         annotations: &container.annotations,
     };
+    let object = open(source, &question, host)?;
     let verdict = sources::judge(&object.facts, &question, host)?;
     // What an engine made for this container is not searched: it may be large, and is not the user's choice.
     if !verdict.opened {
@@ -89,8 +87,11 @@ fn open_bind(
     Ok(Source { fd: object.fd, kind: verdict.kind })
 }
 
-fn open(path: &Path, field: &Field) -> Result<Object, PolicyError> {
-    Object::open(path).map_err(|source| PolicyError::Open { field: field.clone(), source })
+fn open(path: &Path, question: &Question<'_>, host: &Host) -> Result<Object, PolicyError> {
+    Object::open(path).or_else(|source| {
+        sources::judge_names(&object::likely_names(path), question, host)?;
+        Err(PolicyError::Open { field: question.field.clone(), source })
+    })
 }
 
 #[cfg(test)]
@@ -147,7 +148,8 @@ mod tests {
             }
             let error = judged("hostpath", |config, _| bind(config, source)).unwrap_err();
             let text = error.to_string();
-            assert!(text.starts_with(&format!("mounts[7].source = {source:?}: ")), "{text}");
+            assert!(text.starts_with(&format!("mounts[7].source = {source:?}: hostPath /")), "{text}");
+            assert!(text.contains("is not allowed in sandbox mode: "), "{text}");
             assert!(error.hint().is_some(), "{text}");
         }
     }
@@ -203,6 +205,20 @@ mod tests {
         assert_eq!(error.code(), codes::POLICY_OPEN);
     }
 
+    #[test]
+    fn what_no_sandbox_may_have_is_refused_as_such_also_where_it_does_not_exist() {
+        for (source, code) in [
+            ("/var/run/docker.sock", codes::POLICY_ENGINE_SOCKET),
+            ("/run/../run/crio/crio.sock", codes::POLICY_ENGINE_SOCKET),
+            ("/var/lib/kubelet/none", codes::POLICY_SENSITIVE),
+            ("/proc/1/none", codes::POLICY_SENSITIVE),
+            ("/etc/none", codes::POLICY_SENSITIVE),
+        ] {
+            let error = judged("absent", |config, _| bind(config, source)).unwrap_err();
+            assert_eq!(error.code(), code, "{error}");
+        }
+    }
+
     /// In a mount namespace of this thread's own: nothing stays behind on the machine.
     #[test]
     #[ignore = "needs root: mounts"]
@@ -215,7 +231,7 @@ mod tests {
             for (source, code) in [
                 ("/etc", Some(codes::POLICY_SENSITIVE)),
                 ("/", Some(codes::POLICY_SENSITIVE)),
-                ("/sys", Some(codes::POLICY_KERNEL_FILESYSTEM)),
+                ("/sys", Some(codes::POLICY_SENSITIVE)),
                 ("/var/lib/dpkg", Some(codes::POLICY_SENSITIVE)),
                 ("/usr/share", Some(codes::POLICY_SENSITIVE)),
                 ("data", None),

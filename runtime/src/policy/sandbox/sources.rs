@@ -63,15 +63,36 @@ pub(super) fn judge(facts: &Facts, question: &Question<'_>, host: &Host) -> Resu
         }
     };
     let mut opened = false;
-    for (place, fstype) in judge.places()? {
-        judge.refuse_kernel_filesystem(fstype)?;
-        judge.refuse_listeners(&place)?;
-        for name in host.mounts.names(&place) {
-            judge.refuse_engine(&name)?;
-            opened |= judge.refuse_tree(&name)?;
+    let places = judge.places()?;
+    // Names first: "this is /etc" says more than what happens to listen or to be mounted below it.
+    for (place, _) in &places {
+        for name in host.mounts.names(place) {
+            opened |= judge.refuse_name(&name)?;
         }
     }
+    for (place, fstype) in &places {
+        judge.refuse_kernel_filesystem(fstype)?;
+        judge.refuse_listeners(place)?;
+    }
     Ok(Verdict { kind, opened })
+}
+
+/// Judges a path that cannot be opened by its names alone: what a sandbox may not have is refused as such, whether or not
+/// it exists on this machine or can be looked at.
+pub(super) fn judge_names(names: &[PathBuf], question: &Question<'_>, host: &Host) -> Result<(), PolicyError> {
+    for name in names {
+        let facts = Facts {
+            name: name.clone(),
+            mount: 0,
+            kind: Kind::Directory,
+            identity: ((0, 0), 0),
+            magic: 0,
+            deleted: false,
+        };
+        let judge = Judge { facts: &facts, question, host };
+        judge.refuse_name(name)?;
+    }
+    Ok(())
 }
 
 /// Refuses a directory in which a socket waits for its engine.
@@ -160,6 +181,12 @@ impl Judge<'_> {
             }
             None => PolicyError::SocketBelow { field, path, socket },
         })
+    }
+
+    /// Refuses a name by the tables. True: an opening let it through.
+    fn refuse_name(&self, name: &Path) -> Result<bool, PolicyError> {
+        self.refuse_engine(name)?;
+        self.refuse_tree(name)
     }
 
     /// Refuses a name that is, or holds, the place of an engine's socket, also when nothing listens there now.
