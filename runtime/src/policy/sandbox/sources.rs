@@ -215,19 +215,23 @@ impl Judge<'_> {
     fn refuse_tree(&self, name: &Path) -> Result<bool, PolicyError> {
         self.refuse_secret_name(name)?;
         let opening = self.opening(name)?;
-        // The narrowest comes first and gives the reason.
-        for tree in &self.host.trees {
-            let row = tree.row;
+        let refused = |tree: &&Placed<Tree>| match (relation(tree, name), tree.row.within) {
+            (Relation::Apart, _) | (Relation::Within, Within::Admitted) => false,
+            (Relation::Same | Relation::Above, _) => true,
+            (Relation::Within, Within::ReadOnly) => !self.question.read_only,
+            (Relation::Within, Within::Refused) => {
+                opening.is_none_or(|opening| depth(opening.path) <= depth(tree.row.path))
+            }
+        };
+        // The closest row explains best; of equally close ones the narrowest, which comes first.
+        let closest = self.host.trees.iter().filter(refused).min_by_key(|tree| closeness(relation(tree, name)));
+        if let Some(tree) = closest {
             let standing = match relation(tree, name) {
-                Relation::Apart => continue,
                 Relation::Same => Standing::Same,
-                Relation::Above => Standing::Holds(row.path.to_owned()),
-                Relation::Within if row.within == Within::Admitted => continue,
-                Relation::Within if row.within == Within::ReadOnly && self.question.read_only => continue,
-                Relation::Within if opening.is_some_and(|opening| depth(opening.path) > depth(row.path)) => continue,
-                Relation::Within => Standing::Within(row.path),
+                Relation::Within => Standing::Within(tree.row.path),
+                Relation::Above | Relation::Apart => Standing::Holds(tree.row.path.to_owned()),
             };
-            return Err(self.sensitive(name, standing, row));
+            return Err(self.sensitive(name, standing, tree.row));
         }
         Ok(opening.is_some())
     }
@@ -295,14 +299,16 @@ impl Judge<'_> {
 /// How `name` stands to a row: the closest of its patterns counts.
 fn relation<Row>(placed: &Placed<Row>, name: &Path) -> Relation {
     let relations = placed.patterns.iter().map(|pattern| pattern.relation(name));
-    relations
-        .min_by_key(|relation| match relation {
-            Relation::Same => 0,
-            Relation::Within => 1,
-            Relation::Above => 2,
-            Relation::Apart => 3,
-        })
-        .unwrap_or(Relation::Apart)
+    relations.min_by_key(|relation| closeness(*relation)).unwrap_or(Relation::Apart)
+}
+
+fn closeness(relation: Relation) -> u8 {
+    match relation {
+        Relation::Same => 0,
+        Relation::Within => 1,
+        Relation::Above => 2,
+        Relation::Apart => 3,
+    }
 }
 
 #[cfg(test)]
