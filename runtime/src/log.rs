@@ -102,7 +102,6 @@ impl Visit for Message {
             "message" => write!(self.message, "{value:?}"),
             name => write!(self.fields, " {name}={value:?}"),
         };
-        // Writing to a String cannot fail.
-        drop(written);
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
     }
 }

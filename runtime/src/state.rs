@@ -259,15 +259,6 @@ impl Directory {
         Ok(Self { path, lock })
     }
 
-    /// Lets others at the container while it is waited for.
-    ///
-    /// # Errors
-    /// [`StateError::Io`].
-    pub fn unlock(&self) -> Result<(), StateError> {
-        rustix::fs::flock(&self.lock, FlockOperation::Unlock)
-            .map_err(|error| StateError::Io { operation: "unlock", path: self.path.clone(), source: error.into() })
-    }
-
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -303,12 +294,21 @@ impl Directory {
     ///
     /// # Errors
     /// [`StateError::Io`].
-    pub fn remove(self) -> Result<(), StateError> {
+    pub fn remove(&self) -> Result<(), StateError> {
         match std::fs::remove_dir_all(&self.path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => {
                 Err(StateError::Io { operation: "remove", path: self.path.clone(), source })
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// Unlocked by word and not by closing: forked processes still hold copies of the descriptor, and the lock with it.
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Err(error) = rustix::fs::flock(&self.lock, FlockOperation::Unlock) {
+            tracing::warn!(%error, "could not unlock a state directory");
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
     let state = match directory.read() {
         Ok(state) => state,
         // Nothing is known but the directory: a creation that died before its first write, or a damaged file.
-        Err(_unreadable) if force => return remove(directory),
+        Err(_unreadable) if force => return remove(&directory),
         Err(error) => return Err(error.into()),
     };
     let status = state.status();
@@ -44,11 +44,11 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
     if let Some(cgroup) = &state.cgroup {
         cgroup.delete()?;
     }
-    remove(directory)
+    remove(&directory)
 }
 
 /// The state directory last: as long as it is there, the rest can be found again. The lease is found by its owner.
-fn remove(directory: Directory) -> Result<(), Error> {
+fn remove(directory: &Directory) -> Result<(), Error> {
     let path = directory.path().to_owned();
     let lease = directory.read().ok().and_then(|state| state.lease);
     directory.remove()?;
