@@ -81,11 +81,7 @@ pub fn pair() -> Result<(OwnedFd, OwnedFd), ChannelError> {
 ///
 /// # Errors
 /// [`ChannelError::Socket`], [`ChannelError::Malformed`].
-pub fn send<M: serde::Serialize>(
-    socket: impl AsFd,
-    message: &M,
-    fd: Option<&OwnedFd>,
-) -> Result<(), ChannelError> {
+pub fn send<M: serde::Serialize>(socket: impl AsFd, message: &M, fd: Option<&OwnedFd>) -> Result<(), ChannelError> {
     let bytes = serde_json::to_vec(message).map_err(ChannelError::Malformed)?;
     let fds = fd.map(|fd| [fd.as_fd()]);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
@@ -115,10 +111,9 @@ pub fn receive<M: serde::de::DeserializeOwned>(socket: impl AsFd) -> Result<(M, 
             Ok(received) => break received.bytes,
         }
     };
-    let fd = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-        _ => None,
-    });
+    let fd = ancillary
+        .drain()
+        .find_map(|message| if let RecvAncillaryMessage::ScmRights(mut fds) = message { fds.next() } else { None });
     let message = bytes.get(..received).filter(|message| !message.is_empty()).ok_or(ChannelError::Closed)?;
     Ok((serde_json::from_slice(message).map_err(ChannelError::Malformed)?, fd))
 }

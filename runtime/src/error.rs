@@ -6,6 +6,7 @@ use crate::channel::{ChannelError, Failure};
 use crate::idmap::IdmapError;
 use crate::lifecycle::LifecycleError;
 use crate::namespaces::NamespaceError;
+use crate::network::NetworkError;
 use crate::policy::PolicyError;
 use crate::rootfs::RootfsError;
 use crate::sentry_link::SentryError;
@@ -16,6 +17,7 @@ use crate::trees::TreeError;
 
 /// Why a verb failed. Each variant is the error of one room.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "the one error of the library, written error::Error as io::Error is")]
 pub enum Error {
     /// The bundle could not be read.
     #[error(transparent)]
@@ -38,6 +40,9 @@ pub enum Error {
     /// Namespaces.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
+    /// A joined network namespace.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// Root file system.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
@@ -90,6 +95,7 @@ impl Error {
             Self::Lifecycle(error) => error.code(),
             Self::Idmap(error) => error.code(),
             Self::Namespace(error) => error.code(),
+            Self::Network(error) => error.code(),
             Self::Rootfs(error) => error.code(),
             Self::Tree(error) => error.code(),
             Self::Cgroup(error) => error.code(),
@@ -104,10 +110,7 @@ impl Error {
     /// 125 for everything else (docker's and podman's convention).
     #[must_use]
     pub fn exit_status(&self) -> u8 {
-        match self {
-            Self::Init(failure) => failure.exit_status,
-            _ => 125,
-        }
+        if let Self::Init(failure) = self { failure.exit_status } else { 125 }
     }
 
     /// What would help, where that is known.
@@ -125,7 +128,7 @@ impl Error {
             Self::Tree(error) => error.hint(),
             Self::Cgroup(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
-            Self::Sentry(_) | Self::Launch(_) | Self::Channel(_) => None,
+            Self::Network(_) | Self::Sentry(_) | Self::Launch(_) | Self::Channel(_) => None,
         }
     }
 
@@ -141,7 +144,17 @@ impl Error {
                 Kind::Invalid
             }
             Self::Policy(_) => Kind::Denied,
-            _ => Kind::Internal,
+            Self::State(StateError::Io { .. } | StateError::Malformed { .. })
+            | Self::Idmap(_)
+            | Self::Namespace(_)
+            | Self::Network(_)
+            | Self::Rootfs(_)
+            | Self::Tree(_)
+            | Self::Cgroup(_)
+            | Self::Sentry(_)
+            | Self::Launch(_)
+            | Self::Channel(_)
+            | Self::Init(_) => Kind::Internal,
         }
     }
 

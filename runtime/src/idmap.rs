@@ -74,7 +74,9 @@ impl IdmapError {
         match self {
             Self::Lease { .. } => Some("lazaret must run as root with a writable /run".to_owned()),
             Self::Exhausted => Some("delete containers that are no longer needed".to_owned()),
-            Self::Create(_) => Some("see /proc/sys/user/max_user_namespaces; sandbox mode needs user namespaces".to_owned()),
+            Self::Create(_) => {
+                Some("see /proc/sys/user/max_user_namespaces; sandbox mode needs user namespaces".to_owned())
+            }
             Self::Map { .. } => Some("the ranges must lie inside those of lazaret's own user namespace".to_owned()),
         }
     }
@@ -207,9 +209,11 @@ fn take_over(link: &Path) -> Result<bool, IdmapError> {
 
 /// Where the search for a free range begins: spread by the owner's name, so that it ends at the first try.
 fn spread(owner: &Path) -> u32 {
-    let hash = owner.as_os_str().as_encoded_bytes().iter().fold(0x811c_9dc5_u32, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = owner
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
     hash % RANGES
 }
 
@@ -247,10 +251,8 @@ mod tests {
 
     #[test]
     fn host_ids_are_found_by_range() {
-        let ranges = [
-            IdRange { container: 0, host: 1000, length: 1 },
-            IdRange { container: 1, host: 100_000, length: 10 },
-        ];
+        let ranges =
+            [IdRange { container: 0, host: 1000, length: 1 }, IdRange { container: 1, host: 100_000, length: 10 }];
         assert_eq!(to_host(&ranges, 0), Some(1000));
         assert_eq!(to_host(&ranges, 10), Some(100_009));
         assert_eq!(to_host(&ranges, 11), None);

@@ -14,16 +14,18 @@ pub mod idmap;
 pub mod init;
 pub mod lifecycle;
 pub mod namespaces;
+pub mod network;
 pub mod options;
 pub mod policy;
 pub mod rootfs;
+pub mod sealed;
 pub mod sentry_link;
 pub mod spec;
 pub mod state;
-pub mod trees;
-pub mod watch;
 #[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
 pub mod sys;
+pub mod trees;
+pub mod watch;
 
 /// Now, as log lines and the state write it: RFC 3339 in UTC.
 #[must_use]

@@ -35,6 +35,9 @@ fn main() -> ExitCode {
     };
     let root = std::path::absolute(&cli.global.root).unwrap_or(cli.global.root);
     let options = Options { root, mode, interceptor };
+    if let Err(error) = seal(&cli.verb) {
+        return refuse(&format!("could not protect lazaret's own executable from the container: {error}"));
+    }
     match prepare_process(&cli.verb).map_err(|error| error.to_string()) {
         Ok(()) => {}
         Err(error) => return refuse(&error),
@@ -45,12 +48,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// Before anything else, for the verbs whose child will be inside a container. Without the right to (an ordinary user)
+/// there is no need: the container's ids are not the owner of anything of root's.
+fn seal(verb: &Verb) -> std::io::Result<()> {
+    let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
+    if rustix::process::geteuid().is_root() { lazaret::sealed::execute_read_only() } else { Ok(()) }
+}
+
 /// The process as the launcher wants it: nothing of the caller's open that is not to be passed on, and orphans of the
 /// container come to us.
 fn prepare_process(verb: &Verb) -> std::io::Result<()> {
     let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
     let preserved = if let Verb::Run(create) | Verb::Create(create) = verb { create.preserve_fds } else { 0 };
-    lazaret::sys::clone::cloexec_from(3_u32.saturating_add(preserved))?;
+    lazaret::sys::clone::close_from(3_u32.saturating_add(preserved))?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     Ok(())
 }
@@ -121,7 +131,7 @@ fn report(error: &Error) -> ExitCode {
 }
 
 fn refuse(why: &str) -> ExitCode {
-    say(&format!("error[lazaret-900]: {why}"));
+    say(&format!("error[lazaret-1030]: {why}"));
     ExitCode::from(FAILURE)
 }
 
@@ -134,7 +144,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         };
     }
     let rendered = error.render().to_string();
-    let lines: Vec<&str> = rendered.lines().take_while(|line| !line.starts_with("Usage:")).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> =
+        rendered.lines().take_while(|line| !line.starts_with("Usage:")).filter(|line| !line.is_empty()).collect();
     say(&format!("{}\n  hint: see lazaret --help", lines.join("\n")));
     ExitCode::from(USAGE)
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use crate::options::Mode as RunMode;
+use crate::policy::NamespaceKind;
 use crate::spec::container::{Namespace, Namespaces};
 use crate::sys;
 
@@ -82,8 +83,6 @@ pub struct Plan {
     pub new_cgroup: bool,
     /// Whether the network namespace is new (its loopback is then set up) or the joined one.
     pub network: Network,
-    /// Whether the pid namespace is one that is joined: proc then belongs to its owner.
-    pub joined_pid: bool,
 }
 
 /// Where the network namespace comes from.
@@ -98,18 +97,23 @@ pub enum Network {
 }
 
 impl Plan {
-    /// Opens what the bundle joins and lists what it makes.
+    /// Takes what policy opened (`judged`; in native mode the paths are opened here) and lists what is made.
     ///
     /// # Errors
     /// See [`NamespaceError`].
-    pub fn new(namespaces: &Namespaces, has_mappings: bool, mode: RunMode) -> Result<Self, NamespaceError> {
+    pub fn new(
+        namespaces: &Namespaces,
+        judged: Option<&[(NamespaceKind, OwnedFd)]>,
+        has_mappings: bool,
+        mode: RunMode,
+    ) -> Result<Self, NamespaceError> {
+        let open = Opener { judged };
         let mut plan = Self {
             user: UserNamespace::Host,
             join: Vec::new(),
             new: libc::CLONE_NEWNS,
             new_cgroup: namespaces.cgroup == Namespace::New || mode != RunMode::Native,
             network: Network::Host,
-            joined_pid: false,
         };
         if let Namespace::Join(_) = namespaces.mount {
             return Err(NamespaceError::NotJoinable("mount"));
@@ -118,33 +122,38 @@ impl Plan {
             return Err(NamespaceError::NotJoinable("cgroup"));
         }
         for (kind, namespace, flag) in [
-            ("network", &namespaces.network, libc::CLONE_NEWNET),
-            ("pid", &namespaces.pid, libc::CLONE_NEWPID),
-            ("ipc", &namespaces.ipc, libc::CLONE_NEWIPC),
-            ("uts", &namespaces.uts, libc::CLONE_NEWUTS),
-            ("time", &namespaces.time, libc::CLONE_NEWTIME),
+            (NamespaceKind::Network, &namespaces.network, libc::CLONE_NEWNET),
+            (NamespaceKind::Pid, &namespaces.pid, libc::CLONE_NEWPID),
+            (NamespaceKind::Ipc, &namespaces.ipc, libc::CLONE_NEWIPC),
+            (NamespaceKind::Uts, &namespaces.uts, libc::CLONE_NEWUTS),
+            (NamespaceKind::Time, &namespaces.time, libc::CLONE_NEWTIME),
         ] {
-            plan.add(kind, namespace, flag)?;
+            plan.add(&open, kind, namespace, flag)?;
         }
-        plan.user = plan.choose_user(&namespaces.user, has_mappings, mode)?;
+        plan.user = plan.choose_user(&open, &namespaces.user, has_mappings, mode)?;
         Ok(plan)
     }
 
-    fn add(&mut self, kind: &'static str, namespace: &Namespace, flag: i32) -> Result<(), NamespaceError> {
+    fn add(
+        &mut self,
+        open: &Opener<'_>,
+        kind: NamespaceKind,
+        namespace: &Namespace,
+        flag: i32,
+    ) -> Result<(), NamespaceError> {
         match namespace {
             Namespace::Host => {}
             Namespace::New => {
                 self.new |= flag;
-                if kind == "network" {
+                if kind == NamespaceKind::Network {
                     self.network = Network::New;
                 }
             }
             Namespace::Join(path) => {
-                if kind == "network" {
+                if kind == NamespaceKind::Network {
                     self.network = Network::Joined(self.join.len());
                 }
-                self.joined_pid |= kind == "pid";
-                self.join.push(open(kind, path)?);
+                self.join.push(open.namespace(kind, path)?);
             }
         }
         Ok(())
@@ -152,12 +161,13 @@ impl Plan {
 
     fn choose_user(
         &self,
+        open: &Opener<'_>,
         user: &Namespace,
         has_mappings: bool,
         mode: RunMode,
     ) -> Result<UserNamespace, NamespaceError> {
         if let Namespace::Join(path) = user {
-            return Ok(UserNamespace::Join(open("user", path)?));
+            return Ok(UserNamespace::Join(open.namespace(NamespaceKind::User, path)?));
         }
         if let Some(owner) = self.pod_owner()? {
             return Ok(UserNamespace::Join(owner));
@@ -196,6 +206,20 @@ impl Plan {
     }
 }
 
+/// Where the descriptors of joined namespaces come from: what policy judged is what is joined, not its path once more.
+struct Opener<'a> {
+    judged: Option<&'a [(NamespaceKind, OwnedFd)]>,
+}
+
+impl Opener<'_> {
+    fn namespace(&self, kind: NamespaceKind, path: &Path) -> Result<OwnedFd, NamespaceError> {
+        let Some(judged) = self.judged else { return open(kind.oci_name(), path) };
+        let refuse = |source| NamespaceError::Open { kind: kind.oci_name(), path: path.to_owned(), source };
+        let found = judged.iter().find(|(judged, _)| *judged == kind).map(|(_, fd)| fd);
+        found.ok_or_else(|| refuse(io::ErrorKind::NotFound.into()))?.try_clone().map_err(refuse)
+    }
+}
+
 fn open(kind: &'static str, path: &Path) -> Result<OwnedFd, NamespaceError> {
     let refuse = |source| NamespaceError::Open { kind, path: path.to_owned(), source };
     let fd = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK, Mode::empty())
@@ -208,7 +232,10 @@ fn open(kind: &'static str, path: &Path) -> Result<OwnedFd, NamespaceError> {
 const NSFS_MAGIC: i64 = 0x6e73_6673;
 
 fn identity(path: &str) -> Result<(u64, u64), NamespaceError> {
-    let stat = rustix::fs::stat(path)
-        .map_err(|error| NamespaceError::Open { kind: "user", path: path.into(), source: error.into() })?;
+    let stat = rustix::fs::stat(path).map_err(|error| NamespaceError::Open {
+        kind: "user",
+        path: path.into(),
+        source: error.into(),
+    })?;
     Ok((stat.st_dev, stat.st_ino))
 }

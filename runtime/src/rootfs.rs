@@ -117,13 +117,14 @@ impl RootfsError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Open { .. } => "root.path must be an existing directory",
+            Self::NoCommonParent { .. } => "the layers of one snapshot stand side by side in its folder",
             Self::Idmap { .. } => {
                 "ext4, xfs, btrfs, tmpfs (Linux 6.3) and others can; put the bundle there, or use --mode native"
             }
             Self::Overlay { source, .. } if source.raw_os_error() == Some(libc::EINVAL) => {
                 "overlay layers by descriptor need Linux 6.13"
             }
-            _ => return None,
+            Self::Attributes { .. } | Self::Overlay { .. } | Self::Tmpfs(_) => return None,
         };
         Some(hint.to_owned())
     }
@@ -174,11 +175,7 @@ impl Rootfs {
     }
 }
 
-fn directory(
-    path: &Path,
-    judged: Option<&OwnedFd>,
-    idmap: Option<BorrowedFd<'_>>,
-) -> Result<OwnedFd, RootfsError> {
+fn directory(path: &Path, judged: Option<&OwnedFd>, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, RootfsError> {
     let tree = match judged {
         Some(fd) => clone_tree(fd.as_fd(), Path::new(""), true),
         None => clone_tree(rustix::fs::CWD, path, true),
@@ -194,12 +191,7 @@ fn layer(path: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, RootfsEr
     map_ids(tree, path, idmap, false)
 }
 
-fn map_ids(
-    tree: OwnedFd,
-    path: &Path,
-    idmap: Option<BorrowedFd<'_>>,
-    recursive: bool,
-) -> Result<OwnedFd, RootfsError> {
+fn map_ids(tree: OwnedFd, path: &Path, idmap: Option<BorrowedFd<'_>>, recursive: bool) -> Result<OwnedFd, RootfsError> {
     if idmap.is_some() {
         mount_setattr(&tree, &MountAttr { idmap, ..MountAttr::default() }, recursive)
             .map_err(|source| RootfsError::Idmap { path: path.to_owned(), source })?;

@@ -279,8 +279,7 @@ impl Directory {
     /// [`StateError::Io`], [`StateError::Malformed`].
     pub fn write(&self, state: &Stored) -> Result<(), StateError> {
         let path = self.path.join(FILE);
-        let text = serde_json::to_vec(state)
-            .map_err(|source| StateError::Malformed { path: path.clone(), source })?;
+        let text = serde_json::to_vec(state).map_err(|source| StateError::Malformed { path: path.clone(), source })?;
         let new = self.path.join("state.json.new");
         let io = |operation, path: &Path| {
             let path = path.to_owned();
@@ -324,17 +323,18 @@ pub fn peek(root: &Path, id: &str) -> Result<Stored, StateError> {
 
 fn read(directory: &Path) -> Result<Stored, StateError> {
     let path = directory.join(FILE);
-    let text = std::fs::read(&path).map_err(|source| StateError::Io { operation: "read", path: path.clone(), source })?;
+    let text =
+        std::fs::read(&path).map_err(|source| StateError::Io { operation: "read", path: path.clone(), source })?;
     serde_json::from_slice(&text).map_err(|source| StateError::Malformed { path, source })
 }
 
 fn make_root(root: &Path) -> Result<(), StateError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(root)
-        .map_err(|source| StateError::Io { operation: "create", path: root.to_owned(), source })
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|source| StateError::Io {
+        operation: "create",
+        path: root.to_owned(),
+        source,
+    })
 }
 
 /// The directory of `id`: one name below the root, whatever the caller sent.

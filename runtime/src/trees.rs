@@ -8,10 +8,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::FileType;
 
 use crate::idmap;
-use crate::init::orders::{DeviceOrder, MountOrder, MountSource};
+use crate::init::orders::{CgroupHierarchy, DeviceOrder, MountOrder, MountSource};
+use crate::network;
 use crate::rootfs::clone_tree;
 use crate::spec::container::{Device, DeviceKind, IdMappings};
 use crate::spec::mounts::{Mount, MountKind, Reach};
@@ -129,7 +130,7 @@ pub struct Setting<'a> {
     /// A network namespace that is joined and belongs to the host.
     pub joined_network: Option<BorrowedFd<'a>>,
     /// v1 hierarchies that a cgroup mount shows.
-    pub cgroup_hierarchies: &'a [(String, Vec<(CString, Option<CString>)>)],
+    pub cgroup_hierarchies: &'a [CgroupHierarchy],
 }
 
 /// Prepares the mounts. `judged` yields the descriptor of a bind source that policy opened.
@@ -196,8 +197,11 @@ fn bind(
         mount_setattr(&tree, &MountAttr { idmap, ..MountAttr::default() }, whole)
             .map_err(|source| TreeError::Idmap { index, path: path.to_owned(), source })?;
     }
-    set_attributes(mount, &tree, setting)
-        .map_err(|source| TreeError::Attributes { index, path: path.to_owned(), source })?;
+    set_attributes(mount, &tree, setting).map_err(|source| TreeError::Attributes {
+        index,
+        path: path.to_owned(),
+        source,
+    })?;
     Ok(MountSource::Tree { tree, directory })
 }
 
@@ -230,18 +234,14 @@ fn set_attributes(mount: &Mount, tree: &OwnedFd, setting: Setting<'_>) -> io::Re
     Ok(())
 }
 
-fn filesystem(
-    fstype: &str,
-    source: &str,
-    data: &[(String, Option<String>)],
-    setting: Setting<'_>,
-) -> MountSource {
+fn filesystem(fstype: &str, source: &str, data: &[(String, Option<String>)], setting: Setting<'_>) -> MountSource {
     let mapped = |value: &str| {
         value.parse().is_ok_and(|id| setting.userns.is_none() || idmap::to_host(&setting.mappings.gids, id).is_some())
     };
     let keep = |(key, value): &&(String, Option<String>)| {
         // devpts' usual gid=5 is an error in a namespace that does not map group 5; without it the opener's group is used.
-        !(fstype == "devpts" && key == "gid" && !setting.mappings.gids.is_empty() && !value.as_deref().is_some_and(mapped))
+        let unmapped = !setting.mappings.gids.is_empty() && !value.as_deref().is_some_and(mapped);
+        !(unmapped && fstype == "devpts" && key == "gid")
     };
     let data = data.iter().filter(keep).map(|(key, value)| (text(key), value.as_deref().map(text))).collect();
     MountSource::Filesystem { fstype: text(fstype), source: text(source), data }
@@ -255,25 +255,15 @@ fn text(text: &str) -> CString {
 /// A sysfs that shows the joined network namespace, read-only. In it the container's user namespace has no right to
 /// mount one, so we do, from within it.
 fn joined_sysfs(setting: Setting<'_>) -> Result<MountSource, TreeError> {
-    let Some(network) = setting.joined_network else {
+    let Some(network_fd) = setting.joined_network else {
         return Err(TreeError::Sysfs(io::ErrorKind::InvalidInput.into()));
     };
-    let tree = in_network(network, || {
+    let tree = network::within(network_fd, || {
         let sysfs = crate::init::new_filesystem(c"sysfs", c"sysfs", &[])?;
         mount_setattr(&sysfs, &MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() }, false)?;
         Ok(sysfs)
     });
     Ok(MountSource::Tree { tree: tree.map_err(TreeError::Sysfs)?, directory: true })
-}
-
-/// Runs `work` in another network namespace; we are single-threaded, and back again afterwards.
-pub(crate) fn in_network<T>(network: BorrowedFd<'_>, work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
-    let enter = |fd: BorrowedFd<'_>| nix::sched::setns(fd, nix::sched::CloneFlags::CLONE_NEWNET);
-    let own = rustix::fs::open("/proc/self/ns/net", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    enter(network)?;
-    let result = work();
-    enter(own.as_fd())?;
-    result
 }
 
 /// Prepares the default devices and the bundle's own: bound from the host in a user namespace, made otherwise.
@@ -292,10 +282,12 @@ pub fn prepare_devices(devices: &[Device], null: &OwnedFd, in_userns: bool) -> R
     let all = defaults.filter(|device| !listed(&device.path)).chain(devices.iter().cloned());
     all.map(|device| {
         // The null device is bound always: masking clones it from where it is attached.
-        let tree = match device.kind {
-            _ if device.path == Path::new("/dev/null") => Some(null.try_clone().map_err(|source| broken(&device, source))?),
-            DeviceKind::Character(major, minor) if in_userns => Some(host_node(&device.path, major, minor)?),
-            _ => None,
+        let tree = if device.path == Path::new("/dev/null") {
+            Some(null.try_clone().map_err(|source| broken(&device, source))?)
+        } else if let (true, DeviceKind::Character(major, minor)) = (in_userns, device.kind) {
+            Some(host_node(&device.path, major, minor)?)
+        } else {
+            None
         };
         Ok(DeviceOrder { device, tree })
     })

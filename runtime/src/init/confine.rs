@@ -1,5 +1,7 @@
 //! The layers around the workload that the kernel enforces: no_new_privs, Landlock, seccomp.
 
+use std::ffi::CStr;
+use std::io;
 use std::os::fd::OwnedFd;
 
 use landlock::{
@@ -10,14 +12,18 @@ use landlock::{
 use rustix::fs::{Mode, OFlags};
 
 use super::error::InitError;
+use super::inside;
 use super::orders::{Filter, LandlockScopes};
 use crate::spec::container::Seccomp;
 use crate::sys;
 
 /// Sets no_new_privs: no set-user-id program and no file capability gives rights from here on.
 pub(super) fn no_new_privileges() -> Result<(), InitError> {
-    rustix::thread::set_no_new_privs(true)
-        .map_err(|error| InitError::Identity { what: "no_new_privs", field: "process.noNewPrivileges", source: error.into() })
+    rustix::thread::set_no_new_privs(true).map_err(|error| InitError::Identity {
+        what: "no_new_privs",
+        field: "process.noNewPrivileges",
+        source: error.into(),
+    })
 }
 
 /// Enters the light Landlock domain: no device nodes; and, as in every domain that handles files, no mount, umount or
@@ -50,21 +56,38 @@ pub(super) fn landlock(scopes: LandlockScopes) -> Result<Vec<String>, InitError>
     })
 }
 
-/// What installing the mode's filter came to.
-pub(super) struct Installed {
-    /// The listener, for the sentry.
-    pub(super) listener: Option<OwnedFd>,
+/// Asks for an AppArmor profile at the next exec. What is written to must be procfs itself: an image may have put a
+/// file of its own there, and the request would vanish in it (CVE-2019-16884).
+pub(super) fn apparmor_on_exec(profile: &CStr) -> Result<(), InitError> {
+    let path = "/proc/thread-self/attr/apparmor/exec";
+    let written = || -> io::Result<()> {
+        let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        inside::require_procfs(&file)?;
+        let request = [b"exec ", profile.to_bytes()].concat();
+        rustix::io::write(&file, &request)?;
+        Ok(())
+    };
+    written().map_err(|source| InitError::Identity {
+        what: "AppArmor profile",
+        field: "process.apparmorProfile",
+        source,
+    })
 }
 
-/// Installs the mode's filter.
-pub(super) fn filter(filter: &Filter) -> Result<Installed, InitError> {
+/// Installs the mode's filter and returns its listener, for the sentry. Says in `missing` when there is none.
+pub(super) fn filter(filter: &Filter, missing: &mut Vec<String>) -> Result<Option<OwnedFd>, InitError> {
     let failed = |source| InitError::Seccomp { which: "sandbox", source };
-    if filter.listener {
-        let listener = sys::seccomp::install_with_listener(&filter.program).map_err(failed)?;
-        return Ok(Installed { listener: Some(listener) });
+    match (sys::seccomp::install_with_listener(&filter.program), &filter.unwitnessed) {
+        (Ok(listener), _) => Ok(Some(listener)),
+        (Err(error), Some(unwitnessed)) if error.raw_os_error() == Some(libc::EBUSY) => {
+            sys::seccomp::install(unwitnessed, 0).map_err(failed)?;
+            missing.push(
+                "sentry: the kernel grants no second listener here; refusals hold and leave no record".to_owned(),
+            );
+            Ok(None)
+        }
+        (Err(error), _) => Err(failed(error)),
     }
-    sys::seccomp::install(&filter.program, 0).map_err(failed)?;
-    Ok(Installed { listener: None })
 }
 
 /// Installs the bundle's own profile. On top of the mode's filter it can only tighten: the kernel takes the stricter

@@ -31,7 +31,8 @@ pub(super) fn set_up(root: &OwnedFd, socket: &OwnedFd, size: Option<(u16, u16)>)
     }
     send(socket, &master).map_err(step("send it to the console socket"))?;
     bind_console(root, &terminal).map_err(step("bind it to /dev/console"))?;
-    rustix::process::ioctl_tiocsctty(&terminal).map_err(|error| step("make it the controlling terminal")(error.into()))?;
+    rustix::process::ioctl_tiocsctty(&terminal)
+        .map_err(|error| step("make it the controlling terminal")(error.into()))?;
     rustix::stdio::dup2_stdin(&terminal)
         .and_then(|()| rustix::stdio::dup2_stdout(&terminal))
         .and_then(|()| rustix::stdio::dup2_stderr(&terminal))

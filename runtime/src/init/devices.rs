@@ -26,12 +26,10 @@ const LINKS: [(&str, &str); 5] = [
 /// Makes the nodes and links. Returns the attached null device, which masking clones.
 pub(super) fn make(orders: &Orders) -> Result<OwnedFd, InitError> {
     for order in &orders.devices {
-        make_one(orders, order)
-            .map_err(|source| InitError::Device { path: order.device.path.clone(), source })?;
+        make_one(orders, order).map_err(|source| InitError::Device { path: order.device.path.clone(), source })?;
     }
     for (path, target) in LINKS {
-        link(orders, Path::new(path), target)
-            .map_err(|source| InitError::Device { path: path.into(), source })?;
+        link(orders, Path::new(path), target).map_err(|source| InitError::Device { path: path.into(), source })?;
     }
     orders.null.try_clone().map_err(|source| InitError::Device { path: "/dev/null".into(), source })
 }

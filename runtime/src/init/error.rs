@@ -16,6 +16,8 @@ pub(crate) enum InitError {
     Path { operation: &'static str, path: PathBuf, source: io::Error },
     #[error("could not mount {fstype} on {destination} ({field})")]
     Mount { fstype: String, destination: PathBuf, field: String, source: io::Error },
+    #[error("could not mount {fstype} on {destination} ({field}.options: {option:?})")]
+    MountOption { fstype: String, destination: PathBuf, field: String, option: String, source: io::Error },
     #[error("could not make the device {path} (linux.devices)")]
     Device { path: PathBuf, source: io::Error },
     #[error("could not write {value:?} to {path} (linux.sysctl)")]
@@ -57,6 +59,7 @@ impl InitError {
             Self::Root { .. } => 1601,
             Self::Path { .. } => 1602,
             Self::Mount { .. } => 1603,
+            Self::MountOption { .. } => 1614,
             Self::Device { .. } => 1604,
             Self::Sysctl { .. } => 1605,
             Self::Names { .. } => 1606,
@@ -77,43 +80,58 @@ impl InitError {
     }
 
     fn exit_status(&self) -> u8 {
-        match self {
-            Self::NotInPath { .. } | Self::Missing { .. } => 127,
-            Self::NotExecutable { .. } | Self::Exec { .. } => 126,
-            _ => 125,
+        if matches!(self, Self::NotInPath { .. } | Self::Missing { .. }) {
+            127
+        } else if matches!(self, Self::NotExecutable { .. } | Self::Exec { .. }) {
+            126
+        } else {
+            125
         }
     }
 
     fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::NotInPath { .. } => "the image has no such program, or PATH in process.env does not name its folder",
-            Self::Missing { .. } => "the image has no such file; a path in process.args is looked up inside the container",
-            Self::NotExecutable { .. } => "the file must be a regular file with execute permission for process.user",
-            Self::Exec { source, .. } if source.raw_os_error() == Some(libc::ENOEXEC) => {
-                "it is neither a program for this machine's architecture nor a script that begins with #!"
-            }
-            Self::Exec { source, .. } if source.raw_os_error() == Some(libc::ENOENT) => {
-                "its interpreter (the #! line, or the dynamic loader) is missing in the image"
-            }
-            Self::Cwd { .. } => "process.cwd must be a directory that process.user may enter",
-            Self::Identity { source, .. } if source.raw_os_error() == Some(libc::EINVAL) => {
-                "the id is not mapped in the container's user namespace"
-            }
-            Self::Root { operation, .. } if *operation == "attach" => "the kernel must be Linux 5.12 or newer",
-            _ => return None,
-        };
-        Some(hint.to_owned())
+        self.hint_by_kind().or_else(|| self.hint_by_cause()).map(str::to_owned)
+    }
+
+    fn hint_by_kind(&self) -> Option<&'static str> {
+        if matches!(self, Self::NotInPath { .. }) {
+            return Some("the image has no such program, or PATH in process.env does not name its folder");
+        }
+        if matches!(self, Self::Missing { .. }) {
+            return Some("the image has no such file; a path in process.args is looked up inside the container");
+        }
+        if matches!(self, Self::NotExecutable { .. }) {
+            return Some("the file must be a regular file with execute permission for process.user");
+        }
+        if matches!(self, Self::MountOption { .. }) {
+            return Some("the file system does not take this option or this value; leave it out");
+        }
+        matches!(self, Self::Cwd { .. }).then_some("process.cwd must be a directory that process.user may enter")
+    }
+
+    fn hint_by_cause(&self) -> Option<&'static str> {
+        if let Self::Exec { source, .. } = self {
+            return match source.raw_os_error() {
+                Some(libc::ENOEXEC) => {
+                    Some("it is neither a program for this machine's architecture nor a script that begins with #!")
+                }
+                Some(libc::ENOENT) => {
+                    Some("its interpreter (the #! line, or the dynamic loader) is missing in the image")
+                }
+                _ => None,
+            };
+        }
+        if let Self::Identity { source, .. } = self {
+            let unmapped = source.raw_os_error() == Some(libc::EINVAL);
+            return unmapped.then_some("the id is not mapped in the container's user namespace");
+        }
+        None
     }
 }
 
 impl From<&InitError> for Failure {
     fn from(error: &InitError) -> Self {
-        Self {
-            code: error.code(),
-            message: chain(error),
-            exit_status: error.exit_status(),
-            hint: error.hint(),
-        }
+        Self { code: error.code(), message: chain(error), exit_status: error.exit_status(), hint: error.hint() }
     }
 }
 

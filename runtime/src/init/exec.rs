@@ -12,7 +12,7 @@ use rustix::net::SocketFlags;
 
 use super::error::InitError;
 use super::orders::Orders;
-use super::{confine, identity};
+use super::{confine, identity, reaper};
 use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::sys;
 
@@ -31,21 +31,25 @@ pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
     if process.no_new_privileges {
         confine::no_new_privileges()?;
     }
+    if let Some(profile) = &process.apparmor_profile {
+        confine::apparmor_on_exec(profile)?;
+    }
     let program = find_program(process.args.first().map(CString::as_c_str), &process.env)?;
     sys::process::reset_signals().map_err(InitError::Gate)?;
     sys::clone::cloexec_from(3 + orders.preserve_fds).map_err(InitError::Gate)?;
     confine_and_report(orders)?;
     let (ToInit::Go, _) = channel::receive::<ToInit>(&orders.channel)?;
     match orders.gate.take() {
+        None if orders.as_child => reaper::run_as_child(|| execute_as_child(orders, &program)),
         None => execute(orders, &program),
         Some(gate) => through_gate(orders, &gate, &program),
     }
 }
 
 fn confine_and_report(orders: &Orders) -> Result<(), InitError> {
-    let missing = orders.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
-    let installed = orders.confinement.filter.as_ref().map(confine::filter).transpose()?;
-    let listener = installed.and_then(|installed| installed.listener);
+    let mut missing = orders.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
+    let filter = orders.confinement.filter.as_ref();
+    let listener = filter.map(|filter| confine::filter(filter, &mut missing)).transpose()?.flatten();
     channel::send(&orders.channel, &FromInit::Confined { missing }, listener.as_ref())?;
     Ok(())
 }
@@ -57,6 +61,14 @@ fn through_gate(orders: &Orders, gate: &OwnedFd, program: &CStr) -> Result<Infal
     let Err(error) = execute(orders, program);
     channel::send(&starter, &FromInit::Failed((&error).into()), None)?;
     Err(error)
+}
+
+/// The child's part of [`reaper::run_as_child`]: its own word of a failure, since the first process only waits.
+fn execute_as_child(orders: &Orders, program: &CStr) -> u8 {
+    let executed = sys::process::reset_signals().map_err(InitError::Gate).and_then(|()| execute(orders, program));
+    let Err(error) = executed;
+    let told = channel::send(&orders.channel, &FromInit::Failed((&error).into()), None);
+    told.map_or(super::FAILED, |()| super::FAILED)
 }
 
 fn accept(gate: &OwnedFd) -> Result<OwnedFd, InitError> {
@@ -84,9 +96,10 @@ fn execute(orders: &Orders, program: &CStr) -> Result<Infallible, InitError> {
     }
     nix::unistd::execve(program, &process.args, &process.env).map_err(|error| {
         let program = program.to_string_lossy().into_owned();
-        match error {
-            nix::Error::EACCES => InitError::NotExecutable { program },
-            error => InitError::Exec { program, source: error.into() },
+        if error == nix::Error::EACCES {
+            InitError::NotExecutable { program }
+        } else {
+            InitError::Exec { program, source: error.into() }
         }
     })
 }
@@ -96,8 +109,7 @@ fn execute(orders: &Orders, program: &CStr) -> Result<Infallible, InitError> {
 fn working_directory(path: &Path, early: Result<(), rustix::io::Errno>) -> Result<(), InitError> {
     if early.is_err() {
         // Root may lack a right that the user has (a squashed network file system): once more as the user.
-        rustix::process::chdir(path)
-            .map_err(|error| InitError::Cwd { path: path.to_owned(), source: error.into() })?;
+        rustix::process::chdir(path).map_err(|error| InitError::Cwd { path: path.to_owned(), source: error.into() })?;
     }
     let current = rustix::process::getcwd(Vec::new())
         .map_err(|error| InitError::Cwd { path: path.to_owned(), source: error.into() })?;
@@ -118,7 +130,8 @@ fn find_program(name: Option<&CStr>, env: &[CString]) -> Result<CString, InitErr
     let path = env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH=")).unwrap_or(DEFAULT_PATH);
     let mut denied = false;
     for folder in path.split(|byte| *byte == b':') {
-        let candidate = Path::new(std::ffi::OsStr::from_bytes(folder)).join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        let candidate =
+            Path::new(std::ffi::OsStr::from_bytes(folder)).join(std::ffi::OsStr::from_bytes(name.to_bytes()));
         let Ok(candidate) = CString::new(candidate.into_os_string().into_encoded_bytes()) else { continue };
         match executable(rustix::fs::CWD, &candidate) {
             Ok(()) => return Ok(candidate),

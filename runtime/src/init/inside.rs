@@ -23,6 +23,16 @@ pub(crate) fn open(root: impl AsFd, path: &Path, flags: OFlags) -> io::Result<Ow
     Ok(rustix::fs::openat2(root, path, flags | OFlags::CLOEXEC, Mode::empty(), IN_ROOT)?)
 }
 
+/// Refuses a file that is not on a procfs: one that the image put in the place of a kernel interface.
+pub(crate) fn require_procfs(file: impl AsFd) -> io::Result<()> {
+    if is_procfs(file)? { Ok(()) } else { Err(io::Error::other("it is not on a procfs")) }
+}
+
+/// Whether a file lies on a procfs.
+pub(crate) fn is_procfs(file: impl AsFd) -> io::Result<bool> {
+    Ok(rustix::fs::fstatfs(file)?.f_type == rustix::fs::PROC_SUPER_MAGIC)
+}
+
 /// Opens the directory `path` below `root`, making what is missing of it with mode 0755.
 pub(crate) fn make_directory(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
     match find(&root, path) {

@@ -16,6 +16,7 @@ mod inside;
 mod mounts;
 mod names;
 mod paths;
+mod reaper;
 mod rootfs;
 
 use crate::channel::{self, FromInit};
@@ -86,5 +87,5 @@ pub fn new_filesystem(
     source: &std::ffi::CStr,
     data: &[(std::ffi::CString, Option<std::ffi::CString>)],
 ) -> std::io::Result<std::os::fd::OwnedFd> {
-    mounts::make(fstype, source, data)
+    Ok(mounts::make(fstype, source, data)?)
 }

@@ -6,12 +6,11 @@
 use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
 
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
 
 use super::error::InitError;
-use super::orders::{MountOrder, MountSource, Orders};
+use super::orders::{CgroupHierarchy, MountOrder, MountSource, Orders};
 use super::{inside, rootfs};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -24,7 +23,7 @@ pub(super) fn make_filesystems(mounts: &mut [MountOrder]) -> Result<Made, InitEr
         .iter()
         .map(|mount| match &mount.source {
             MountSource::Filesystem { fstype, source, data } => {
-                make(fstype, source, data).map(Some).map_err(|error| failed(mount, error))
+                make(fstype, source, data).map(Some).map_err(|error| option_or_mount(mount, error))
             }
             MountSource::Tree { .. } | MountSource::Cgroup { .. } => Ok(None),
         })
@@ -56,6 +55,10 @@ fn put(orders: &Orders, mount: &MountOrder, tree: &OwnedFd, directory: bool) -> 
         } else {
             inside::make_file(&orders.root.tree, &mount.destination)?
         };
+        // A link of the image may lead a mount onto kernel interfaces, where it would hide or fake them.
+        if !mount.destination.starts_with("/proc") && inside::is_procfs(&target)? {
+            return Err(io::Error::other("the destination leads to a procfs"));
+        }
         move_to(tree, &target)?;
         if let Some((propagation, recursive)) = mount.propagation {
             let propagation = rootfs::propagation_flag(propagation);
@@ -73,29 +76,55 @@ pub(super) fn move_to(tree: impl AsFd, target: impl AsFd) -> io::Result<()> {
 }
 
 /// A new instance of a file system, as a detached mount.
-pub(super) fn make(
-    fstype: &CStr,
-    source: &CStr,
-    data: &[(CString, Option<CString>)],
-) -> io::Result<OwnedFd> {
+///
+/// # Errors
+/// The option that the file system does not take, and why; `None` when it is not about an option.
+pub(super) fn make(fstype: &CStr, source: &CStr, data: &[(CString, Option<CString>)]) -> Result<OwnedFd, MakeError> {
     let context = rustix::mount::fsopen(fstype, FsOpenFlags::FSOPEN_CLOEXEC)?;
     rustix::mount::fsconfig_set_string(context.as_fd(), c"source", source)?;
     for (key, value) in data {
         match value {
-            Some(value) => rustix::mount::fsconfig_set_string(context.as_fd(), key.as_c_str(), value.as_c_str())?,
-            None => rustix::mount::fsconfig_set_flag(context.as_fd(), key.as_c_str())?,
+            Some(value) => rustix::mount::fsconfig_set_string(context.as_fd(), key.as_c_str(), value.as_c_str()),
+            None => rustix::mount::fsconfig_set_flag(context.as_fd(), key.as_c_str()),
         }
+        .map_err(|error| MakeError { option: Some(option_text(key, value.as_deref())), source: error.into() })?;
     }
     rustix::mount::fsconfig_create(context.as_fd())?;
     Ok(rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
 }
 
+/// Why an instance of a file system could not be made.
+#[derive(Debug)]
+pub(super) struct MakeError {
+    option: Option<String>,
+    source: io::Error,
+}
+
+impl From<rustix::io::Errno> for MakeError {
+    fn from(error: rustix::io::Errno) -> Self {
+        Self { option: None, source: error.into() }
+    }
+}
+
+impl From<MakeError> for io::Error {
+    fn from(error: MakeError) -> Self {
+        error.source
+    }
+}
+
+fn option_text(key: &CStr, value: Option<&CStr>) -> String {
+    let key = key.to_string_lossy();
+    value.map_or_else(|| key.clone().into_owned(), |value| format!("{key}={}", value.to_string_lossy()))
+}
+
+fn option_or_mount(mount: &MountOrder, error: MakeError) -> InitError {
+    let Some(option) = error.option else { return failed(mount, error.source) };
+    let (fstype, field) = description(mount);
+    InitError::MountOption { fstype, destination: mount.destination.clone(), field, option, source: error.source }
+}
+
 /// The container's view of its cgroup: cgroup2, or a tmpfs with one folder a v1 hierarchy.
-fn place_cgroup(
-    orders: &Orders,
-    mount: &MountOrder,
-    hierarchies: &[(String, Vec<(CString, Option<CString>)>)],
-) -> Result<(), InitError> {
+fn place_cgroup(orders: &Orders, mount: &MountOrder, hierarchies: &[CgroupHierarchy]) -> Result<(), InitError> {
     if hierarchies.is_empty() {
         let cgroup2 = make(c"cgroup2", c"cgroup", &[]).map_err(|source| failed(mount, source))?;
         return put(orders, mount, &cgroup2, true);
@@ -125,12 +154,17 @@ fn plain(mount: &MountOrder) -> MountOrder {
     }
 }
 
-fn failed(mount: &MountOrder, source: io::Error) -> InitError {
+fn failed(mount: &MountOrder, source: impl Into<io::Error>) -> InitError {
+    let (fstype, field) = description(mount);
+    InitError::Mount { fstype, destination: mount.destination.clone(), field, source: source.into() }
+}
+
+/// What a mount is, and where it stands in config.json.
+fn description(mount: &MountOrder) -> (String, String) {
     let fstype = match &mount.source {
         MountSource::Tree { .. } => "a bind".to_owned(),
         MountSource::Filesystem { fstype, .. } => fstype.to_string_lossy().into_owned(),
         MountSource::Cgroup { .. } => "cgroup".to_owned(),
     };
-    let field = mount.index.map_or_else(|| "added by lazaret".to_owned(), |index| format!("mounts[{index}]"));
-    InitError::Mount { fstype, destination: Path::new(&mount.destination).to_owned(), field, source }
+    (fstype, mount.index.map_or_else(|| "added by lazaret".to_owned(), |index| format!("mounts[{index}]")))
 }

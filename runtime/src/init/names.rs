@@ -25,6 +25,7 @@ pub(super) fn set(orders: &Orders) -> Result<(), InitError> {
 pub(super) fn write_sysctls(orders: &Orders) -> Result<(), InitError> {
     for (path, value) in &orders.sysctl {
         let written = inside::open(&orders.root.tree, path, OFlags::WRONLY)
+            .and_then(|file| inside::require_procfs(&file).map(|()| file))
             .and_then(|file| write_all(&file, value.as_bytes()));
         written.map_err(|source| InitError::Sysctl { path: path.clone(), value: value.clone(), source })?;
     }

@@ -51,6 +51,8 @@ pub struct Orders {
     pub console: Option<OwnedFd>,
     /// Descriptors 3 to 3+n-1 stay open for the workload (`--preserve-fds`).
     pub preserve_fds: u32,
+    /// Whether the workload is to be a child of the first process instead of being it.
+    pub as_child: bool,
     /// The listening socket that `start` connects to; `None` to go on at the launcher's word.
     pub gate: Option<OwnedFd>,
 }
@@ -105,9 +107,12 @@ pub enum MountSource {
     /// The container's cgroup: cgroup2, or a tmpfs with a directory for each v1 hierarchy.
     Cgroup {
         /// v1 hierarchies (folder name, mount options), empty on pure v2.
-        hierarchies: Vec<(String, Vec<(CString, Option<CString>)>)>,
+        hierarchies: Vec<CgroupHierarchy>,
     },
 }
+
+/// A cgroup hierarchy as a container sees it: the folder's name and the mount's options; none means cgroup v2.
+pub type CgroupHierarchy = (String, Vec<(CString, Option<CString>)>);
 
 /// One device node.
 #[derive(Debug)]
@@ -134,8 +139,9 @@ pub struct Confinement {
 pub struct Filter {
     /// The program.
     pub program: Program,
-    /// Whether it has calls for the sentry, so that a listener is to be made and handed over.
-    pub listener: bool,
+    /// The same without a witness, for a task that has a listener already and gets no second one (EBUSY): what the
+    /// sentry would refuse, the filter itself refuses. `None` makes that a failure.
+    pub unwitnessed: Option<Program>,
 }
 
 /// Which Landlock scopes are needed because a namespace is shared with the host.

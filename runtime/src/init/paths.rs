@@ -19,22 +19,26 @@ use crate::sys::mount::{MountAttr, mount_setattr};
 /// as the runtime spec's callers expect.
 pub(super) fn protect(orders: &Orders, null: &OwnedFd) -> Result<(), InitError> {
     for path in &orders.readonly_paths {
-        make_readonly(orders, path).or_else(absent)
-            .map_err(|source| InitError::Path { operation: "make read-only (linux.readonlyPaths)", path: path.clone(), source })?;
+        make_readonly(orders, path).or_else(absent).map_err(|source| InitError::Path {
+            operation: "make read-only (linux.readonlyPaths)",
+            path: path.clone(),
+            source,
+        })?;
     }
     let mut empty = None;
     for path in &orders.masked_paths {
-        mask(orders, path, null, &mut empty).or_else(absent)
-            .map_err(|source| InitError::Path { operation: "mask (linux.maskedPaths)", path: path.clone(), source })?;
+        mask(orders, path, null, &mut empty).or_else(absent).map_err(|source| InitError::Path {
+            operation: "mask (linux.maskedPaths)",
+            path: path.clone(),
+            source,
+        })?;
     }
     Ok(())
 }
 
 fn absent(error: io::Error) -> io::Result<()> {
-    match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Ok(()),
-        _ => Err(error),
-    }
+    let absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    if absent { Ok(()) } else { Err(error) }
 }
 
 fn make_readonly(orders: &Orders, path: &Path) -> io::Result<()> {

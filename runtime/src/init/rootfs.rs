@@ -33,7 +33,8 @@ pub(super) fn pivot(root: &RootOrder) -> Result<(), InitError> {
     rustix::process::fchdir(&root.tree).map_err(|error| failed("enter", error))?;
     // pivot_root(2), "pivot_root(".", ".")": the old root is stacked under the new one and can be unmounted at ".".
     rustix::process::pivot_root(".", ".").map_err(|error| failed("pivot to", error))?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|error| failed("drop the host's tree from under", error))?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH)
+        .map_err(|error| failed("drop the host's tree from under", error))?;
     rustix::process::chdir("/").map_err(|error| failed("enter", error))?;
     if let Some(propagation) = root.propagation {
         set_propagation(root, propagation)?;

@@ -1,13 +1,14 @@
 //! `create`: from a bundle to a container that waits for `start`.
 
+use std::path::Path;
+
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
-use crate::watch::Watched;
 
 /// Creates the container of `request` and leaves a monitor with it.
 ///
@@ -16,23 +17,25 @@ use crate::watch::Watched;
 /// # Errors
 /// See [`Error`]; nothing is left behind then.
 pub fn create(options: &Options, request: CreateRequest) -> Result<Created, Error> {
-    let pid_file = request.pid_file.clone();
+    let (id, pid_file) = (request.id.clone(), request.pid_file.clone());
     let launched = prepare(options, request, Opening::Gate)?;
-    let created = Created {
-        pid: launched.pid,
-        pidfd: launched.watched.init.try_clone().map_err(LifecycleError::Monitor)?,
-    };
-    launch::write_pid_file(pid_file.as_deref(), launched.pid).inspect_err(|_error| launched.watched.kill())?;
-    leave_monitor(launched.watched)?;
-    Ok(created)
+    let left = leave(launched, pid_file.as_deref());
+    if left.is_err() {
+        delete(options, &id, true)?;
+    }
+    left
+}
+
+/// Tells the caller the first process's id, and leaves a monitor with the container.
+fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created, Error> {
+    let pidfd = launched.watched.init.try_clone().map_err(LifecycleError::Monitor)?;
+    launch::write_pid_file(pid_file, launched.pid)?;
+    launch::fork_monitor(launched.watched)?;
+    Ok(Created { pid: launched.pid, pidfd })
 }
 
 /// The common part of `create` and `run`.
-pub(super) fn prepare(
-    options: &Options,
-    request: CreateRequest,
-    opening: Opening,
-) -> Result<launch::Launched, Error> {
+pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Opening) -> Result<launch::Launched, Error> {
     let bundle = Bundle::load(&request.bundle)?;
     let container = spec::check(&bundle)?;
     let admitted = match options.mode {
@@ -47,9 +50,4 @@ pub(super) fn prepare(
         }
     };
     launch::launch(options, Launch { bundle: bundle.directory().to_owned(), container, admitted, request, opening })
-}
-
-/// Forks the process that watches a detached container until its end.
-fn leave_monitor(watched: Watched) -> Result<(), Error> {
-    launch::fork_monitor(watched)
 }

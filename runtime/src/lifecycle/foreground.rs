@@ -116,7 +116,8 @@ fn forward(watched: &Watched, signals: &SignalFd) -> io::Result<()> {
     }
 }
 
-/// Whether the container's first process catches or ignores `signal` (SigCgt and SigIgn of proc_pid_status(5)).
+/// Whether the container's first process catches, ignores, or waits for `signal` (SigCgt, SigIgn and SigBlk of
+/// proc_pid_status(5)).
 fn handles(watched: &Watched, signal: Signal) -> bool {
     let status = watched.init_status().unwrap_or_default();
     let mask = |key: &str| {
@@ -124,14 +125,15 @@ fn handles(watched: &Watched, signal: Signal) -> bool {
         u64::from_str_radix(line.trim(), 16).ok()
     };
     let bit = 1_u64 << (signal.as_raw() - 1);
-    mask("SigCgt:").unwrap_or(0) & bit != 0 || mask("SigIgn:").unwrap_or(0) & bit != 0
+    ["SigCgt:", "SigIgn:", "SigBlk:"].into_iter().filter_map(mask).any(|mask| mask & bit != 0)
 }
 
 /// From here on these signals are read instead of ending us.
 fn take_signals() -> Result<SignalFd, Error> {
     use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
     let set: SigSet = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT].into_iter().collect();
-    let taken = set.thread_block().and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
+    let taken =
+        set.thread_block().and_then(|()| SignalFd::with_flags(&set, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK));
     Ok(taken.map_err(|error| LifecycleError::Signal(error.into()))?)
 }
 

@@ -13,16 +13,13 @@ use crate::error::Error;
 use crate::lifecycle::launch::{Launch, Opening};
 use crate::lifecycle::{CreateRequest, LifecycleError};
 use crate::rootfs::Rootfs;
-use crate::spec::container::{
-    Capabilities, Container, IdMappings, Namespace, Namespaces, Process,
-};
+use crate::spec::container::{Capabilities, Container, IdMappings, Namespace, Namespaces, Process};
 use crate::spec::mounts::{Mount, MountKind};
 use crate::spec::resources::Resources;
 
 /// Variables of the caller that the command sees; everything else may hold secrets and is left behind.
-const ENVIRONMENT: [&str; 12] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "LC_ALL", "TZ",
-];
+const ENVIRONMENT: [&str; 12] =
+    ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "LC_ALL", "TZ"];
 
 /// Files and folders of the host that are masked.
 const SECRETS: [&str; 15] = [
@@ -44,26 +41,8 @@ const SECRETS: [&str; 15] = [
 ];
 
 /// The same, in each home directory.
-const HOME_SECRETS: [&str; 10] = [
-    ".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".netrc", ".git-credentials", ".npmrc",
-];
-
-/// Kernel interfaces that containers do not see (runc's and containerd's defaults).
-const MASKED: [&str; 10] = [
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-];
-
-/// Kernel interfaces that containers may only read.
-const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const HOME_SECRETS: [&str; 10] =
+    [".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".netrc", ".git-credentials", ".npmrc"];
 
 /// A command to run over the host's root.
 #[derive(Debug)]
@@ -130,8 +109,18 @@ fn lazaret_capabilities() -> u64 {
         CAP_SETFCAP, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_CHROOT,
     };
     [
-        CAP_AUDIT_WRITE, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_FSETID, CAP_KILL, CAP_NET_BIND_SERVICE,
-        CAP_SETFCAP, CAP_SETGID, CAP_SETPCAP, CAP_SETUID, CAP_SYS_CHROOT,
+        CAP_AUDIT_WRITE,
+        CAP_CHOWN,
+        CAP_DAC_OVERRIDE,
+        CAP_FOWNER,
+        CAP_FSETID,
+        CAP_KILL,
+        CAP_NET_BIND_SERVICE,
+        CAP_SETFCAP,
+        CAP_SETGID,
+        CAP_SETPCAP,
+        CAP_SETUID,
+        CAP_SYS_CHROOT,
     ]
     .iter()
     .fold(0, |mask, capability| mask | capability.bitmask())
@@ -179,8 +168,8 @@ fn container(process: Process) -> Container {
         cgroups_path: None,
         resources: Resources::default(),
         sysctl: BTreeMap::new(),
-        masked_paths: MASKED.iter().chain(&SECRETS).map(PathBuf::from).chain(home_secrets()).collect(),
-        readonly_paths: READONLY.iter().map(PathBuf::from).collect(),
+        masked_paths: SECRETS.iter().map(PathBuf::from).chain(home_secrets()).collect(),
+        readonly_paths: Vec::new(),
         seccomp: None,
         annotations: BTreeMap::new(),
     }
@@ -201,7 +190,12 @@ fn mounts() -> Vec<Mount> {
         ("/proc", "proc", strict, &[][..]),
         ("/sys", "sysfs", strict | libc::MOUNT_ATTR_RDONLY, &[]),
         ("/dev", "tmpfs", libc::MOUNT_ATTR_NOSUID, &[("mode", "755"), ("size", "64k")]),
-        ("/dev/pts", "devpts", libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, &[("ptmxmode", "0666"), ("mode", "0620")]),
+        (
+            "/dev/pts",
+            "devpts",
+            libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC,
+            &[("ptmxmode", "0666"), ("mode", "0620")],
+        ),
         ("/dev/shm", "tmpfs", strict, &[("mode", "1777"), ("size", "64m")]),
         ("/dev/mqueue", "mqueue", strict, &[]),
         ("/run", "tmpfs", nodev, &[("mode", "755"), ("size", "64m")]),

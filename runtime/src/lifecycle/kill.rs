@@ -94,9 +94,16 @@ mod tests {
 
     #[test]
     fn signals_are_known_by_name_and_number() {
-        for (text, number) in
-            [("9", 9), ("KILL", 9), ("SIGKILL", 9), ("sigterm", 15), ("RTMIN", libc::SIGRTMIN()), ("RTMIN+2", libc::SIGRTMIN() + 2), ("RTMAX-1", 63), ("64", 64)]
-        {
+        for (text, number) in [
+            ("9", 9),
+            ("KILL", 9),
+            ("SIGKILL", 9),
+            ("sigterm", 15),
+            ("RTMIN", libc::SIGRTMIN()),
+            ("RTMIN+2", libc::SIGRTMIN() + 2),
+            ("RTMAX-1", 63),
+            ("64", 64),
+        ] {
             assert_eq!(parse_signal(text).unwrap().as_raw(), number, "{text}");
         }
         for text in ["", "0", "65", "-1", "NOPE", "SIG", "RTMIN+99", "9 "] {

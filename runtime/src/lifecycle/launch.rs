@@ -17,6 +17,7 @@ use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
 use crate::lifecycle::{CreateRequest, LifecycleError};
 use crate::namespaces::{self, UserNamespace};
+use crate::network;
 use crate::options::{Mode, Options};
 use crate::policy::Admitted;
 use crate::sentry_link::Sentry;
@@ -62,68 +63,103 @@ pub(super) struct Launched {
 
 /// Launches. The state says `created`, or `running` for [`Opening::Now`], when this returns.
 pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
+    let mut undo = Undo::default();
     let Launch { bundle, mut container, admitted, request, opening } = launch;
     check_preserved(request.preserve_fds)?;
-    let sandbox = options.mode == Mode::Sandbox;
-    let mut undo = Undo::default();
-    let directory = Directory::create(&options.root, &request.id)?;
-    let path = directory.path().to_owned();
-    let directory = undo.directory.insert(directory);
+    let path = claim_directory(options, &request.id, &mut undo)?;
     let mut state = first_state(&request.id, bundle, &container, options.mode);
-    directory.write(&state)?;
-
-    let plan = namespaces::Plan::new(&container.namespaces, !container.id_mappings.uids.is_empty(), options.mode)?;
-    let (userns, mappings) = user_namespace(&plan.user, &container, &path, &mut undo)?;
-    let audit = path.join(state::AUDIT_FILE);
-    if let Some(userns) = &userns
-        && sandbox
-    {
-        undo.sentry = Some(Sentry::fork(userns.as_fd(), &audit)?);
-    }
-    let hierarchies = Hierarchies::read()?;
-    complete_resources(&mut container.resources, &hierarchies, sandbox);
-    let (cgroup, guard) =
-        Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), &request.id, &container.resources)?;
-    undo.cgroup = Some(guard);
-    if let Some(admitted) = &admitted {
-        container.process.capabilities = admitted.capabilities;
-    }
-    container.process.no_new_privileges |= sandbox;
+    write_state(&undo, &state)?;
+    let places = make_places(options, &mut container, admitted.as_ref(), (&request.id, &path), &mut undo)?;
     let (channel, theirs) = channel::pair()?;
-    let ingredients = Ingredients {
-        container: &container,
-        admitted: admitted.as_ref(),
-        request: &request,
-        plan: &plan,
-        userns: userns.as_ref().map(AsFd::as_fd),
-        mappings: &mappings,
-        hierarchies: &hierarchies,
-        cgroup: &cgroup,
-        mode: options.mode,
-        interceptor: options.interceptor,
-        gate: (opening == Opening::Gate).then(|| path.join(state::GATE_FILE)),
-    };
-    let orders = orders::prepare(&ingredients, theirs)?;
-    let (pid, init) = clone_init(&plan, userns.as_ref(), &cgroup, orders)?;
-    let (_, init) = undo.init.insert((pid, init));
-    let init = init.try_clone().map_err(LifecycleError::Wait)?;
+    let orders = orders::prepare(
+        &Ingredients {
+            container: &container,
+            admitted: admitted.as_ref(),
+            request: &request,
+            places: &places,
+            mode: options.mode,
+            interceptor: options.interceptor,
+            gate: (opening == Opening::Gate).then(|| path.join(state::GATE_FILE)),
+        },
+        theirs,
+    )?;
+    let (pid, init) = clone_init(&places, orders)?;
+    let kept = init.try_clone().map_err(LifecycleError::Wait);
+    undo.init = Some((pid, init));
+    let init = kept?;
     set_oom_score(pid, container.process.oom_score_adj)?;
     let listener = confined(&channel, &mut state)?;
-    hand_over(&undo, &cgroup, &container, listener, (pid, &request.id))?;
+    hand_over(&undo, &places.cgroup, &container, listener, (pid, &request.id))?;
     set_rlimits(pid, &container.process.rlimits)?;
-    finish_state(&mut state, &undo, &cgroup, opening, pid);
-    if let Some(directory) = &undo.directory {
-        directory.write(&state)?;
-    }
+    finish_state(&mut state, &undo, &places.cgroup, opening, pid);
+    write_state(&undo, &state)?;
     channel::send(&channel, &ToInit::Go, None)?;
     if opening == Opening::Now {
         executed(&channel)?;
     }
-    Ok(succeed(options, undo, cgroup, pid, init, request.id))
+    Ok(succeed(options, undo, places.cgroup, (pid, init), request.id))
+}
+
+/// Where the container will live: made before anything runs in it.
+pub(super) struct Places {
+    /// Its namespaces.
+    pub(super) plan: namespaces::Plan,
+    /// Its user namespace.
+    pub(super) userns: Option<OwnedFd>,
+    /// Its id mapping, where that is known.
+    pub(super) mappings: IdMappings,
+    /// The host's cgroup hierarchies.
+    pub(super) hierarchies: Hierarchies,
+    /// Its cgroup.
+    pub(super) cgroup: Cgroup,
+}
+
+fn make_places(
+    options: &Options,
+    container: &mut Container,
+    admitted: Option<&Admitted>,
+    (id, directory): (&str, &Path),
+    undo: &mut Undo,
+) -> Result<Places, Error> {
+    let sandbox = options.mode == Mode::Sandbox;
+    if let Some(admitted) = admitted {
+        container.process.capabilities = admitted.capabilities;
+    }
+    container.process.no_new_privileges |= sandbox;
+    let judged = admitted.map(|admitted| admitted.joins.as_slice());
+    let has_mappings = !container.id_mappings.uids.is_empty();
+    let plan = namespaces::Plan::new(&container.namespaces, judged, has_mappings, options.mode)?;
+    let (userns, mappings) = user_namespace(&plan.user, container, directory, undo)?;
+    if let Some(userns) = &userns
+        && sandbox
+    {
+        undo.sentry = Some(Sentry::fork(userns.as_fd(), &directory.join(state::AUDIT_FILE))?);
+    }
+    if let Some(joined) = plan.joined_network()
+        && userns.is_some()
+    {
+        network::set_up(joined, &container.sysctl)?;
+    }
+    let hierarchies = Hierarchies::read()?;
+    complete_resources(&mut container.resources, &hierarchies, sandbox);
+    let (cgroup, guard) = Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), id, &container.resources)?;
+    undo.cgroup = Some(guard);
+    Ok(Places { plan, userns, mappings, hierarchies, cgroup })
+}
+
+fn claim_directory(options: &Options, id: &str, undo: &mut Undo) -> Result<PathBuf, Error> {
+    let directory = Directory::create(&options.root, id)?;
+    let path = directory.path().to_owned();
+    undo.directory = Some(directory);
+    Ok(path)
+}
+
+fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {
+    undo.directory.as_ref().map_or(Ok(()), |directory| Ok(directory.write(state)?))
 }
 
 /// Everything stands: nothing is to be taken back any more.
-fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, pid: Pid, init: OwnedFd, id: String) -> Launched {
+fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, (pid, init): (Pid, OwnedFd), id: String) -> Launched {
     undo.init = None;
     if let Some(guard) = undo.cgroup.take() {
         guard.keep();
@@ -133,14 +169,8 @@ fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, pid: Pid, init: Ow
     }
     // Forgotten, not dropped: dropping the directory only unlocks it, but Undo would remove it.
     drop(undo.directory.take());
-    let watched = Watched {
-        init,
-        sentry: undo.sentry.take(),
-        cgroup: Some(cgroup),
-        root: options.root.clone(),
-        id,
-        deaf: false,
-    };
+    let watched =
+        Watched { init, sentry: undo.sentry.take(), cgroup: Some(cgroup), root: options.root.clone(), id, deaf: false };
     Launched { pid, watched }
 }
 
@@ -204,16 +234,11 @@ fn user_namespace(
     }
 }
 
-fn clone_init(
-    plan: &namespaces::Plan,
-    userns: Option<&OwnedFd>,
-    cgroup: &Cgroup,
-    orders: init::orders::Orders,
-) -> Result<(Pid, OwnedFd), Error> {
-    let target = cgroup.clone_target();
+fn clone_init(places: &Places, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
+    let target = places.cgroup.clone_target();
     // The user namespace last: the others may belong to its parent, over which it has no right.
-    let join: Vec<BorrowedFd<'_>> = plan.join.iter().chain(userns).map(AsFd::as_fd).collect();
-    let stage = sys::clone::Stage { join, new: plan.new, cgroup: target.as_ref().map(AsFd::as_fd) };
+    let join: Vec<BorrowedFd<'_>> = places.plan.join.iter().chain(&places.userns).map(AsFd::as_fd).collect();
+    let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd) };
     Ok(sys::clone::launch(&stage, move || init::run(orders))?)
 }
 

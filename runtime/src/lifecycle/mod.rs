@@ -14,11 +14,13 @@ mod create;
 mod delete;
 mod foreground;
 mod host_root;
+mod kernel_paths;
 mod kill;
 mod launch;
 mod orders;
 mod start;
 mod status;
+mod streams;
 mod undo;
 
 pub use create::create;
@@ -113,6 +115,9 @@ pub enum LifecycleError {
     /// The socket on which the container waits for `start`.
     #[error("could not reach the container's start socket")]
     Gate(#[source] std::io::Error),
+    /// The standard streams could not be passed on.
+    #[error("could not pass the standard streams on")]
+    Streams(#[source] std::io::Error),
     /// A property of the process that only the host may set.
     #[error("could not set {field} to {value}")]
     Property {
@@ -164,6 +169,7 @@ impl LifecycleError {
             Self::PreserveFds { .. } => 1020,
             Self::Monitor(_) => 1021,
             Self::Filter(_) => 1024,
+            Self::Streams(_) => 1025,
             Self::NoCommand => 1022,
             Self::Undead(_) => 1023,
         }
@@ -181,7 +187,18 @@ impl LifecycleError {
                 "raising it needs CAP_SYS_RESOURCE, which lazaret itself does not have here"
             }
             Self::NoCommand => "give it after two dashes: lazaret do -- sh -c 'id'",
-            _ => return None,
+            Self::NotRunning { .. }
+            | Self::Signal(_)
+            | Self::Wait(_)
+            | Self::PidFile { .. }
+            | Self::ConsoleSocket { .. }
+            | Self::Gate(_)
+            | Self::Streams(_)
+            | Self::Property { .. }
+            | Self::PreserveFds { .. }
+            | Self::Monitor(_)
+            | Self::Filter(_)
+            | Self::Undead(_) => return None,
         };
         Some(hint.to_owned())
     }

@@ -1,6 +1,5 @@
 //! Filling the orders of stage 2 from what was checked, admitted and opened.
 
-use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -8,12 +7,14 @@ use lazaret_profiles::bpf;
 use lazaret_profiles::plan::{self, Witness};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::cgroup::{Cgroup, Hierarchies};
+use crate::cgroup::Hierarchies;
 use crate::error::Error;
 use crate::idmap;
-use crate::init::orders::{Confinement, Filter, LandlockScopes, Orders, RootOrder};
-use crate::lifecycle::{CreateRequest, LifecycleError};
-use crate::namespaces::{Network, Plan};
+use crate::init::orders::{CgroupHierarchy, Confinement, Filter, LandlockScopes, Orders, RootOrder};
+use crate::lifecycle::launch::Places;
+use crate::lifecycle::{CreateRequest, LifecycleError, kernel_paths, streams};
+use crate::namespaces::Network;
+use crate::network;
 use crate::options::{Interceptor, Mode};
 use crate::policy::Admitted;
 use crate::rootfs::{self, Rootfs};
@@ -29,16 +30,8 @@ pub(super) struct Ingredients<'a> {
     pub(super) admitted: Option<&'a Admitted>,
     /// What the caller asked for.
     pub(super) request: &'a CreateRequest,
-    /// Namespaces.
-    pub(super) plan: &'a Plan,
-    /// The container's user namespace.
-    pub(super) userns: Option<BorrowedFd<'a>>,
-    /// Its mapping, where known.
-    pub(super) mappings: &'a IdMappings,
-    /// The host's cgroup hierarchies.
-    pub(super) hierarchies: &'a Hierarchies,
-    /// The container's cgroup.
-    pub(super) cgroup: &'a Cgroup,
+    /// Where the container will live.
+    pub(super) places: &'a Places,
     /// The mode.
     pub(super) mode: Mode,
     /// How trapped calls reach the sentry.
@@ -47,39 +40,46 @@ pub(super) struct Ingredients<'a> {
     pub(super) gate: Option<PathBuf>,
 }
 
+impl Ingredients<'_> {
+    fn userns(&self) -> Option<BorrowedFd<'_>> {
+        self.places.userns.as_ref().map(AsFd::as_fd)
+    }
+}
+
 /// Opens everything and writes the orders down. `channel` is stage 2's end.
 pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders, Error> {
     let container = from.container;
     let sandbox = from.mode == Mode::Sandbox;
     let null = trees::null_device()?;
-    let hierarchies = if shows_cgroups(container) { cgroup_view(from.hierarchies) } else { Vec::new() };
+    let hierarchies = if shows_cgroups(container) { cgroup_view(&from.places.hierarchies) } else { Vec::new() };
     let setting = Setting {
-        userns: from.userns,
-        mappings: from.mappings,
+        userns: from.userns(),
+        mappings: &from.places.mappings,
         sandbox,
-        joined_network: from.plan.joined_network().filter(|_network| from.userns.is_some()),
+        joined_network: from.places.plan.joined_network().filter(|_network| from.places.userns.is_some()),
         cgroup_hierarchies: &hierarchies,
     };
     let judged = |index| from.admitted.and_then(|admitted| admitted.binds.get(&index)).map(|source| &source.fd);
     Ok(Orders {
         channel,
-        cgroup_tasks: from.cgroup.entry()?.into_tasks(),
-        stdio: from.request.stdio_for_init()?,
-        in_userns: from.userns.is_some(),
+        cgroup_tasks: from.places.cgroup.entry()?.into_tasks(),
+        stdio: streams::for_init(&from.request.stdio, owner(from))?,
+        in_userns: from.places.userns.is_some(),
         root: root(from, sandbox)?,
         mounts: trees::prepare_mounts(&container.mounts, judged, setting)?,
-        devices: trees::prepare_devices(&container.devices, &null, from.userns.is_some())?,
+        devices: trees::prepare_devices(&container.devices, &null, from.places.userns.is_some())?,
         null,
-        masked_paths: container.masked_paths.clone(),
-        readonly_paths: container.readonly_paths.clone(),
+        masked_paths: kernel_paths::masked(&container.masked_paths, sandbox),
+        readonly_paths: kernel_paths::readonly(&container.readonly_paths, sandbox),
         hostname: container.hostname.clone(),
         domainname: container.domainname.clone(),
-        sysctl: container.sysctl.iter().map(|(key, value)| (sysctl_path(key), value.clone())).collect(),
-        loopback: matches!(from.plan.network, Network::New),
-        new_cgroup: from.plan.new_cgroup,
-        process: process(container, from.mappings, from.request)?,
+        sysctl: sysctls(from),
+        loopback: matches!(from.places.plan.network, Network::New),
+        new_cgroup: from.places.plan.new_cgroup,
+        process: process(container, &from.places.mappings, from.request)?,
         confinement: confinement(from, sandbox)?,
         console: console(from)?,
+        as_child: matches!(from.request.rootfs, Rootfs::ThrowAway { .. }),
         preserve_fds: from.request.preserve_fds,
         gate: from.gate.as_deref().map(open_gate).transpose()?,
     })
@@ -89,8 +89,8 @@ fn root(from: &Ingredients<'_>, sandbox: bool) -> Result<RootOrder, Error> {
     // In native mode a bundle with a mapping is expected to have a root that the mapped ids own already.
     let idmapped = sandbox || matches!(from.request.rootfs, Rootfs::ThrowAway { .. });
     let opening = rootfs::Opening {
-        idmap: from.userns.filter(|_userns| idmapped),
-        owner: (root_id(&from.mappings.uids), root_id(&from.mappings.gids)),
+        idmap: from.userns().filter(|_userns| idmapped),
+        owner: (root_id(&from.places.mappings.uids), root_id(&from.places.mappings.gids)),
         attributes: if sandbox { libc::MOUNT_ATTR_NODEV } else { 0 },
     };
     let judged = from.admitted.map(|admitted| &admitted.rootfs.fd);
@@ -99,6 +99,13 @@ fn root(from: &Ingredients<'_>, sandbox: bool) -> Result<RootOrder, Error> {
         readonly: from.container.rootfs_readonly,
         propagation: from.container.rootfs_propagation,
     })
+}
+
+/// The host ids of the workload's user.
+fn owner(from: &Ingredients<'_>) -> (u32, u32) {
+    let process = &from.container.process;
+    let host = |ranges: &[IdRange], id| if ranges.is_empty() { id } else { idmap::to_host(ranges, id).unwrap_or(id) };
+    (host(&from.places.mappings.uids, process.uid), host(&from.places.mappings.gids, process.gid))
 }
 
 /// The host id of the container's root; without a mapping that is root itself.
@@ -113,14 +120,20 @@ fn shows_cgroups(container: &Container) -> bool {
 }
 
 /// The v1 hierarchies as a cgroup mount shows them: folder name and mount options.
-fn cgroup_view(hierarchies: &Hierarchies) -> Vec<(String, Vec<(CString, Option<CString>)>)> {
+fn cgroup_view(hierarchies: &Hierarchies) -> Vec<CgroupHierarchy> {
     hierarchies.v1_mounts().map(|(folder, options)| (folder.to_owned(), options)).collect()
 }
 
-/// `net.ipv4.ip_forward` is `/proc/sys/net/ipv4/ip_forward`; in the form with slashes, dots are part of a name.
-fn sysctl_path(key: &str) -> PathBuf {
-    let path = if key.contains('/') { key.to_owned() } else { key.replace('.', "/") };
-    Path::new("/proc/sys").join(path)
+/// The sysctls that are written inside. Those of a joined network namespace were written from the host's side.
+fn sysctls(from: &Ingredients<'_>) -> Vec<(PathBuf, String)> {
+    let outside = from.places.plan.joined_network().is_some() && from.places.userns.is_some();
+    let inside = from.container.sysctl.iter().filter(|(key, _)| !(outside && network::is_network(key)));
+    let own = inside.map(|(key, value)| (network::sysctl_file(key), value.clone()));
+    let new = matches!(from.places.plan.network, Network::New) && from.mode == Mode::Sandbox;
+    let last_group = from.places.mappings.gids.last().map_or(0, |range| range.container + (range.length - 1));
+    let defaults = if new { network::defaults(last_group) } else { Vec::new() };
+    let defaults = defaults.into_iter().filter(|(key, _)| !from.container.sysctl.contains_key(*key));
+    defaults.map(|(key, value)| (network::sysctl_file(key), value)).chain(own).collect()
 }
 
 fn process(container: &Container, mappings: &IdMappings, request: &CreateRequest) -> Result<Process, Error> {
@@ -147,13 +160,17 @@ fn confinement(from: &Ingredients<'_>, sandbox: bool) -> Result<Confinement, Err
     if !sandbox {
         return Ok(Confinement { landlock: None, filter: None, oci });
     }
-    let (Interceptor::Notify | Interceptor::Auto) = from.interceptor;
-    let program = bpf::emit(&plan::sandbox(Witness::Notify)).map_err(LifecycleError::Filter)?;
+    let emit = |witness| bpf::emit(&plan::sandbox(witness)).map_err(LifecycleError::Filter);
+    let unwitnessed = match from.interceptor {
+        Interceptor::Notify => None,
+        Interceptor::Auto => Some(emit(Witness::None)?),
+    };
+    let filter = Filter { program: emit(Witness::Notify)?, unwitnessed };
     let scopes = LandlockScopes {
         signal: from.container.namespaces.pid == Namespace::Host,
         abstract_unix: from.container.namespaces.network == Namespace::Host,
     };
-    Ok(Confinement { landlock: Some(scopes), filter: Some(Filter { program, listener: true }), oci })
+    Ok(Confinement { landlock: Some(scopes), filter: Some(filter), oci })
 }
 
 fn console(from: &Ingredients<'_>) -> Result<Option<OwnedFd>, Error> {
@@ -177,15 +194,4 @@ fn open_gate(path: &Path) -> Result<OwnedFd, LifecycleError> {
         Ok(socket)
     };
     open().map_err(LifecycleError::Gate)
-}
-
-impl CreateRequest {
-    /// Copies of the streams for stage 2, made accessible to the container: a pipe of ours that it reopens by
-    /// `/dev/stdout` must belong to it. Files and terminals keep their owner.
-    fn stdio_for_init(&self) -> Result<[Option<OwnedFd>; 3], LifecycleError> {
-        let copy = |fd: &Option<OwnedFd>| fd.as_ref().map(|fd| fd.as_fd().try_clone_to_owned()).transpose();
-        let [stdin, stdout, stderr] = &self.stdio;
-        let copies = || -> std::io::Result<_> { Ok([copy(stdin)?, copy(stdout)?, copy(stderr)?]) };
-        copies().map_err(LifecycleError::Wait)
-    }
 }

@@ -312,12 +312,13 @@ impl PolicyError {
             }
             Self::Propagation { .. } => "use private or slave",
             Self::HostIds { .. } => "choose host ids from 1000 on, or leave the mappings out and let lazaret choose",
-            Self::Open { .. }
-            | Self::NotNamespace { .. }
-            | Self::ForeignMount { .. }
-            | Self::Destination { .. }
-            | Self::Facts { .. }
-            | Self::MountTable { .. } => return None,
+            Self::Open { .. } => return Some("it must exist when the container is created".to_owned()),
+            Self::NotNamespace { .. } => return Some("name a file of /proc/PID/ns, or a bind mount of one".to_owned()),
+            Self::Facts { .. } | Self::MountTable { .. } => {
+                return Some("lazaret needs a readable /proc on the host; without it nothing can be judged".to_owned());
+            }
+            Self::ForeignMount { .. } => "bind a path that lazaret's own mount namespace shows",
+            Self::Destination { .. } => "choose another destination",
         };
         Some(format!("{allowed}, {TRUSTED}"))
     }

@@ -177,12 +177,11 @@ impl SpecError {
             Self::Sysctl { .. } => {
                 Some("a container may set the sysctls of its own ipc and network namespaces".to_owned())
             }
-            Self::Version { .. }
-            | Self::Invalid { .. }
-            | Self::Duplicate { .. }
-            | Self::Needs { .. }
-            | Self::RootfsUnreadable { .. }
-            | Self::Seccomp { .. } => None,
+            Self::Version { .. } => Some("lazaret speaks version 1 of the OCI runtime specification".to_owned()),
+            Self::Invalid { field, .. } | Self::Seccomp { field, .. } => Some(format!("change {}", field.path())),
+            Self::Duplicate { field, .. } => Some(format!("leave one of the two at {} out", field.path())),
+            Self::Needs { field, .. } => Some(format!("add what it needs, or leave {} out", field.path())),
+            Self::RootfsUnreadable { .. } => Some("lazaret must be able to open root.path".to_owned()),
         }
     }
 }

@@ -29,6 +29,21 @@ pub fn fork(child: impl FnOnce() -> u8) -> io::Result<(Pid, OwnedFd)> {
     Ok((positive(pid)?, pidfd))
 }
 
+/// A new child by plain `fork(2)`, for a process whose filter refuses clone3 (its arguments are in memory, where no
+/// filter can see them).
+///
+/// # Errors
+/// As `fork(2)`.
+pub fn fork_plainly(child: impl FnOnce() -> u8) -> io::Result<Pid> {
+    // SAFETY: the process is single-threaded, so the child may run any code on its copy of the memory.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => exit_now(child()),
+        pid => positive(i64::from(pid)),
+    }
+}
+
 /// A child in a new user namespace that does nothing until it is killed: the process through which the namespace's
 /// maps are written and its descriptor is opened.
 #[derive(Debug)]
@@ -77,9 +92,9 @@ impl Drop for UsernsHolder {
 
 /// Waits for a child that is ending, whatever its status.
 pub fn reap(pid: Pid) {
-    while let Err(rustix::io::Errno::INTR) =
-        rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
-    {}
+    while let Err(rustix::io::Errno::INTR) = rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::empty())
+    {
+    }
 }
 
 /// What stage 1 is to enter and to make.
@@ -233,6 +248,15 @@ pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
         }
         first = first.max(fd + 1);
     }
+    close_range(first, u32::MAX)
+}
+
+/// Closes every descriptor from `first` on. For the start of a program, when it has opened none yet: what is open then
+/// was left open by the caller, who did not mean it for the container.
+///
+/// # Errors
+/// As `close_range(2)`.
+pub fn close_from(first: u32) -> io::Result<()> {
     close_range(first, u32::MAX)
 }
 

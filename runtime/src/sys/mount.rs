@@ -22,12 +22,8 @@ pub struct MountAttr<'fd> {
 /// The kernel's own: `EINVAL` when the file system cannot be id-mapped or the mount is not detached, `EPERM` when a
 /// flag is locked.
 pub fn mount_setattr(fd: impl AsFd, attr: &MountAttr<'_>, recursive: bool) -> io::Result<()> {
-    let mut raw = libc::mount_attr {
-        attr_set: attr.set,
-        attr_clr: attr.clear,
-        propagation: attr.propagation,
-        userns_fd: 0,
-    };
+    let mut raw =
+        libc::mount_attr { attr_set: attr.set, attr_clr: attr.clear, propagation: attr.propagation, userns_fd: 0 };
     if let Some(userns) = attr.idmap {
         raw.attr_set |= libc::MOUNT_ATTR_IDMAP;
         raw.userns_fd = u64::try_from(userns.as_raw_fd()).map_err(io::Error::other)?;

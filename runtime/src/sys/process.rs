@@ -40,9 +40,8 @@ pub fn reset_signals() -> io::Result<()> {
 pub fn set_rlimit(pid: rustix::process::Pid, resource: u32, soft: u64, hard: u64) -> io::Result<()> {
     let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
     // SAFETY: the new limit is a live struct that the kernel reads; no old one is asked for.
-    let result = unsafe {
-        libc::prlimit64(pid.as_raw_nonzero().get(), resource, &raw const limit, std::ptr::null_mut())
-    };
+    let result =
+        unsafe { libc::prlimit64(pid.as_raw_nonzero().get(), resource, &raw const limit, std::ptr::null_mut()) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -54,4 +53,13 @@ pub fn signal_of(number: i32) -> Option<rustix::process::Signal> {
     }
     // SAFETY: the signal is only ever sent, which is allowed for every number; no handler is installed for it.
     Some(unsafe { rustix::process::Signal::from_raw_unchecked(number) })
+}
+
+/// Executes the file behind `fd` in place of this program. Returns only on failure.
+#[must_use]
+pub fn execute_fd(fd: &std::os::fd::OwnedFd, args: &[std::ffi::CString], env: &[std::ffi::CString]) -> io::Error {
+    match nix::unistd::execveat(fd, c"", args, env, nix::fcntl::AtFlags::AT_EMPTY_PATH) {
+        Ok(never) => match never {},
+        Err(error) => error.into(),
+    }
 }

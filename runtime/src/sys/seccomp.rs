@@ -34,8 +34,6 @@ fn set_mode_filter(program: &[Insn], flags: u64) -> io::Result<i64> {
     let len = u16::try_from(filter.len()).map_err(|_long| io::Error::from_raw_os_error(libc::E2BIG))?;
     let prog = libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() };
     // SAFETY: `prog` points to `len` instructions of `filter`, which outlives the call; the kernel copies them.
-    let result = unsafe {
-        libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const prog)
-    };
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const prog) };
     if result >= 0 { Ok(result) } else { Err(io::Error::last_os_error()) }
 }

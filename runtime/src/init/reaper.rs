@@ -1,0 +1,57 @@
+//! A first process that is not the workload, for `do`.
+//!
+//! The kernel lets the first process of a pid namespace ignore every signal that it does not handle, so a command that
+//! is it could neither kill itself nor be interrupted. Here the command is a child: this process passes signals on to
+//! it, reaps what it leaves behind, and ends with its status.
+
+use std::io;
+
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+use super::error::InitError;
+use crate::sys;
+
+/// Forks: the child runs `workload`, and this process never returns, but ends with the child's status.
+pub(super) fn run_as_child(workload: impl FnOnce() -> u8) -> Result<std::convert::Infallible, InitError> {
+    let all = SigSet::all();
+    // Blocked before the fork, so that no signal gets lost; the child unblocks them again.
+    all.thread_block().map_err(|error| InitError::Gate(error.into()))?;
+    let pid = sys::clone::fork_plainly(workload).map_err(InitError::Gate)?;
+    // Nothing of the launch stays open here: the launcher waits for the channel's end of file.
+    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
+    sys::clone::close_all_but(&streams).map_err(InitError::Gate)?;
+    let status = wait_on(Pid::from_raw(pid.as_raw_nonzero().get()), &all);
+    sys::clone::exit_now(status.unwrap_or(125))
+}
+
+fn wait_on(child: Pid, signals: &SigSet) -> io::Result<u8> {
+    loop {
+        let signal = signals.wait()?;
+        if signal == Signal::SIGCHLD {
+            if let Some(status) = reap(child)? {
+                return Ok(status);
+            }
+        } else if let Err(error) = kill(child, signal)
+            && error != nix::Error::ESRCH
+        {
+            return Err(error.into());
+        }
+    }
+}
+
+/// Reaps everything that has ended; the status of `child` if it is among them.
+fn reap(child: Pid) -> io::Result<Option<u8>> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) if pid == child => return Ok(u8::try_from(code).ok()),
+            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
+                return Ok(u8::try_from(128 + signal as i32).ok());
+            }
+            Ok(WaitStatus::StillAlive) | Err(nix::Error::ECHILD) => return Ok(None),
+            Ok(_another) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
