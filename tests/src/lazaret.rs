@@ -107,8 +107,16 @@ impl Lazaret {
         let mut command = self.command(&["create", "--bundle", &path, bundle.id()]);
         let errors = bundle.path().join("errors");
         command.stdin(Stdio::null()).stdout(File::create(&output).unwrap()).stderr(File::create(&errors).unwrap());
-        let status = command.status().unwrap();
-        assert!(status.success(), "create failed: {}", std::fs::read_to_string(&errors).unwrap_or_default());
+        let mut child = command.spawn().unwrap();
+        let has_ended = deadline::ended(i32::try_from(child.id()).unwrap(), deadline::PATIENCE);
+        if !has_ended {
+            child.kill().unwrap();
+        }
+        assert!(
+            child.wait().unwrap().success() && has_ended,
+            "create failed: {}",
+            std::fs::read_to_string(&errors).unwrap_or_default()
+        );
         self.verb(&["start", bundle.id()]).succeeds();
         Running { lazaret: self, bundle, output }
     }
@@ -142,7 +150,9 @@ impl Lazaret {
     pub fn nothing_left(&self, id: &str) {
         assert!(!self.root().join(id).exists(), "the state of {id} is still there");
         leftover::none(id);
-        leftover::none(self.tag());
+        if self.states().is_empty() {
+            leftover::none(self.tag());
+        }
     }
 }
 

@@ -56,8 +56,9 @@ fn a_workload_cannot_forge_a_record() {
     running.delete();
     for line in text.lines() {
         let record: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("not a record: {error}: {line}"));
-        assert_eq!(record["container"], bundle.id(), "{record}");
-        assert!(line.len() < 4096, "a record of {} bytes", line.len());
+        assert_ne!(record["syscall"], "forged", "{record}");
+        assert!(record["kind"] == "summary" || record["container"] == bundle.id(), "{record}");
+        assert!(line.len() < 16384, "a record of {} bytes", line.len());
         assert!(!line.contains('\u{1b}'), "a control character is in the record");
     }
 }
@@ -66,7 +67,7 @@ fn a_workload_cannot_forge_a_record() {
 #[ignore = "needs root: namespaces, seccomp"]
 fn honest_work_leaves_no_record() {
     let records = records_of(&Bundle::attacker(&["honest-threads"]));
-    assert!(records.is_empty(), "{records:?}");
+    assert!(records.iter().all(|record| record["syscall"].is_null()), "{records:?}");
 }
 
 /// Every number that the table refuses with a witness is recorded under its real name.

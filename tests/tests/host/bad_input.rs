@@ -175,7 +175,7 @@ fn ids_that_would_leave_the_state_directory_are_refused() {
     let lazaret = Lazaret::new();
     let path = bundle.path().display().to_string();
     let too_long = "x".repeat(5000);
-    for id in ["", "..", ".", "a/b", "../escape", "a b", "a\nb", "ünïcode", "-", too_long.as_str()] {
+    for id in ["", "..", ".", "a/b", "../escape", "a b", "a\nb", "ünïcode", too_long.as_str()] {
         let outcome = lazaret.verb(&["create", "--bundle", &path, "--", id]);
         assert_ne!(outcome.status, 0, "id {id:?} was taken");
         one_error(&outcome, &["id"]);

@@ -38,8 +38,9 @@ fn each_distinct_refusal_gets_one_line_with_its_count() {
     outcome.succeeds();
     let tmpfs = refusals(&outcome.stderr, "tmpfs");
     assert_eq!(tmpfs.len(), 1, "one line for the three mounts of a tmpfs: {}", outcome.stderr);
-    assert!(tmpfs[0].contains('3'), "it says how often: {}", tmpfs[0]);
-    assert!(outcome.stderr.contains("allow"), "it says what would allow it: {}", outcome.stderr);
+    assert!(tmpfs[0].contains("(3x)"), "it says how often: {}", tmpfs[0]);
+    let (why, allow) = tmpfs[0].rsplit_once("; ").expect("why, and what would allow it");
+    assert!(why.contains("(3x): ") && allow.contains("config.json"), "{}", tmpfs[0]);
     assert_eq!(refusals(&outcome.stderr, "proc").len(), 1, "one line for the mount of proc: {}", outcome.stderr);
 }
 

@@ -122,7 +122,7 @@ fn the_profile_of_the_bundle_holds_as_well() {
 fn landlock_is_on() {
     let attack = ["device", "c", "0", "0", "token"];
     let control = verdict::of(&runc::run(&Bundle::attacker(&attack).lax()));
-    assert_eq!((control.step.as_str(), control.errno), ("open device", libc::ENXIO), "the node was made: {control:?}");
+    assert_eq!(control.step, "open device", "the positive control failed, no node was made: {control:?}");
     let verdict = verdict::of(&Lazaret::new().run(&Bundle::attacker(&attack)));
     assert_eq!((verdict.step.as_str(), verdict.errno), ("mknod", libc::EACCES), "{verdict:?}");
 }

@@ -22,7 +22,7 @@ attacks! {
         beside "honest-rename";
     mount_setattr_is_refused: ["mount-setattr"], refused [EPERM, ENOSYS], witnessed Some("mount_setattr"),
         beside "honest-files", read_only true;
-    pivot_root_is_refused: ["pivot-root"], refused [EPERM], witnessed Some("pivot_root"), beside "honest-chroot";
+    pivot_root_is_refused: ["pivot-root"], refused [EPERM], witnessed Some("pivot_root"), beside "honest-rename";
     release_agent_stays_out_of_reach: ["release-agent"], refused [EPERM], witnessed Some("mount"),
         beside "honest-files";
 }

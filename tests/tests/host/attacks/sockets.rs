@@ -1,4 +1,5 @@
-//! Socket families, types and options that reach kernel code which no container needs.
+//! Socket families, types and options that reach kernel code which no container needs. The audit netlink and mptcp are
+//! refused without a record: every login program asks for the one and every Go program for the other.
 
 use libc::{EACCES, EAFNOSUPPORT, EINVAL, ENOPROTOOPT, EPERM, EPROTONOSUPPORT, ESOCKTNOSUPPORT};
 
@@ -22,7 +23,7 @@ attacks! {
         beside "honest-route";
     kobject_netlink_is_refused: ["socket", "kobject"], refused NO_FAMILY, witnessed Some("socket"),
         beside "honest-route";
-    audit_netlink_is_refused: ["socket", "audit"], refused NO_FAMILY, witnessed Some("socket"), beside "honest-route";
+    audit_netlink_is_refused: ["socket", "audit"], refused NO_FAMILY, witnessed None, beside "honest-route";
     crypto_netlink_is_refused: ["socket", "crypto"], refused NO_FAMILY, witnessed Some("socket"),
         beside "honest-route", absent ABSENT;
     xfrm_netlink_is_refused: ["socket", "xfrm"], refused NO_FAMILY, witnessed Some("socket"), beside "honest-route";
@@ -32,7 +33,7 @@ attacks! {
         absent ABSENT;
     dccp_socket_is_refused: ["socket", "dccp"], refused [EAFNOSUPPORT, EPERM, EACCES, EPROTONOSUPPORT, ESOCKTNOSUPPORT],
         witnessed Some("socket"), beside "honest-tcp", absent ABSENT;
-    mptcp_socket_is_refused: ["socket", "mptcp"], refused NO_FAMILY, witnessed Some("socket"), beside "honest-tcp",
+    mptcp_socket_is_refused: ["socket", "mptcp"], refused NO_FAMILY, witnessed None, beside "honest-tcp",
         absent ABSENT;
     key_socket_is_refused: ["socket", "key"], refused NO_FAMILY, witnessed Some("socket"), beside "honest-tcp",
         absent ABSENT;
