@@ -4,7 +4,7 @@
 //! host. Used by `tasks`, one [`Streams`] a task; a slow reader fills its own pipe and holds up nobody else.
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -39,12 +39,37 @@ pub(crate) struct Streams {
     outputs: Mutex<Vec<JoinHandle<()>>>,
 }
 
+/// The input of a task, from its fifo to its pipe.
 #[derive(Debug)]
 struct Input {
+    fifo: PathBuf,
+    /// Our end of the container's pipe, until the fifo is opened.
+    pipe: Option<pipe::Sender>,
+    /// No client will write any more: `CloseIO` came.
+    closed: bool,
     /// A write end of the fifo that nobody writes to: while it is open the fifo has no end of file, though clients
     /// come and go. Closing it is what `CloseIO` means.
     keeper: Option<OwnedFd>,
-    copy: JoinHandle<()>,
+    copy: Option<JoinHandle<()>>,
+}
+
+impl Input {
+    /// Opens the fifo and begins to copy. Does nothing the second time.
+    fn connect(&mut self) -> std::io::Result<()> {
+        let Some(mut pipe) = self.pipe.take() else { return Ok(()) };
+        // Read end first: then opening the write end without waiting cannot fail with ENXIO.
+        let mut fifo = pipe::OpenOptions::new().open_receiver(&self.fifo)?;
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let keeper = rustix::fs::open(&self.fifo, flags, Mode::empty())?;
+        self.keeper = (!self.closed).then_some(keeper);
+        self.copy = Some(tokio::spawn(async move {
+            // Ends at end of file, or when the container closes its input; dropping `pipe` is its end of file.
+            if let Err(error) = tokio::io::copy(&mut fifo, &mut pipe).await {
+                tracing::debug!(error = %error, "the container reads no more input");
+            }
+        }));
+        Ok(())
+    }
 }
 
 impl Streams {
@@ -61,17 +86,27 @@ impl Streams {
         Ok((Self { input: Mutex::new(input), outputs: Mutex::new(outputs) }, [stdin, stdout, stderr]))
     }
 
+    /// Begins to copy the input. To be called at start, not before: `ctr` can close the input only once its create has
+    /// been answered, and would lose the end of a short input that it could write before.
+    pub(crate) fn connect_input(&self) -> Result<(), ShimError> {
+        let mut input = lock(&self.input);
+        let Some(input) = &mut *input else { return Ok(()) };
+        let path = input.fifo.clone();
+        input.connect().map_err(|source| ShimError::Stdio { stream: "stdin", path, source })
+    }
+
     /// `CloseIO`: the container reads end of file once every client has closed the fifo and all of it is read.
     pub(crate) fn close_input(&self) {
         if let Some(input) = &mut *lock(&self.input) {
+            input.closed = true;
             input.keeper = None;
         }
     }
 
     /// The container has ended: nobody reads its input any more.
     pub(crate) fn abandon_input(&self) {
-        if let Some(input) = lock(&self.input).take() {
-            input.copy.abort();
+        if let Some(copy) = lock(&self.input).take().and_then(|input| input.copy) {
+            copy.abort();
         }
     }
 
@@ -106,21 +141,10 @@ fn open_input(path: &str) -> Result<(Option<Input>, OwnedFd), ShimError> {
     if path.is_empty() {
         return Ok((None, null("stdin")?));
     }
-    let path = fifo_path("stdin", path)?;
-    let failed = |source| ShimError::Stdio { stream: "stdin", path: path.to_owned(), source };
-    // Read end first: then opening the write end without waiting cannot fail with ENXIO.
-    let mut fifo = pipe::OpenOptions::new().open_receiver(path).map_err(failed)?;
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let keeper = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+    let fifo = fifo_path("stdin", path)?.to_owned();
     let (theirs, ours) = new_pipe("stdin")?;
-    let mut ours = pipe::Sender::from_owned_fd(ours).map_err(|source| ShimError::Pipe { stream: "stdin", source })?;
-    let copy = tokio::spawn(async move {
-        // Ends at end of file, or when the container closes its input; dropping `ours` is its end of file.
-        if let Err(error) = tokio::io::copy(&mut fifo, &mut ours).await {
-            tracing::debug!(error = %error, "the container reads no more input");
-        }
-    });
-    Ok((Some(Input { keeper: Some(keeper), copy }), theirs))
+    let pipe = pipe::Sender::from_owned_fd(ours).map_err(|source| ShimError::Pipe { stream: "stdin", source })?;
+    Ok((Some(Input { fifo, pipe: Some(pipe), closed: false, keeper: None, copy: None }), theirs))
 }
 
 fn open_output(stream: &'static str, path: &str, copies: &mut Vec<JoinHandle<()>>) -> Result<OwnedFd, ShimError> {
@@ -182,7 +206,6 @@ fn null(stream: &'static str) -> Result<OwnedFd, ShimError> {
 mod tests {
     use std::fs::File;
     use std::io::{Read, Write};
-    use std::path::PathBuf;
 
     use super::*;
 
@@ -255,6 +278,7 @@ mod tests {
         run(async {
             let stdio = fifos.stdio();
             let (streams, [stdin, _, _]) = Streams::open(&stdio).unwrap();
+            streams.connect_input().unwrap();
             let mut stdin = pipe::Receiver::from_owned_fd(stdin).unwrap();
             let mut buffer = [0; 8];
             for word in [b"one", b"two"] {
@@ -266,6 +290,18 @@ mod tests {
             }
             streams.close_input();
             assert_eq!(tokio::io::AsyncReadExt::read(&mut stdin, &mut buffer).await.unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn input_that_is_closed_before_the_start_is_empty() {
+        let fifos = Fifos::new("early");
+        run(async {
+            let (streams, [stdin, _, _]) = Streams::open(&fifos.stdio()).unwrap();
+            streams.close_input();
+            streams.connect_input().unwrap();
+            let mut stdin = pipe::Receiver::from_owned_fd(stdin).unwrap();
+            assert_eq!(tokio::io::AsyncReadExt::read(&mut stdin, &mut [0; 8]).await.unwrap(), 0);
         });
     }
 

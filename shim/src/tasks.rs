@@ -165,6 +165,7 @@ impl Tasks {
         if container.phase() != Phase::Created {
             return Err(container.wrong_status("start"));
         }
+        container.streams.connect_input()?;
         self.launcher.call(Call::Start { id: id.to_owned() }, &[]).await?;
         container.started();
         self.events.publish(Happening::Started { id: id.to_owned(), pid: container.pid() });
