@@ -188,7 +188,6 @@ fn detach() -> io::Result<()> {
     // A bundle that is deleted while a later one uses this shim must not be its current directory.
     rustix::process::chdir("/")?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
-    launcher::close_on_exec()?;
     worsen_oom_score()
 }
 

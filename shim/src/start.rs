@@ -21,6 +21,9 @@ use crate::socket::{Bound, Socket};
 /// Why there is no shim.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
+    /// Descriptors that containerd left open for us.
+    #[error("cannot close inherited descriptors")]
+    Inherited(#[source] io::Error),
     /// containerd's input.
     #[error("cannot read standard input")]
     Stdin(#[source] io::Error),
@@ -70,6 +73,7 @@ pub(crate) enum StartError {
 
 /// Starts, or finds, the shim for the container of `flags`, whose bundle is the current directory.
 pub(crate) fn run(flags: &Flags) -> Result<(), StartError> {
+    launcher::close_inherited().map_err(StartError::Inherited)?;
     let input = bootstrap::read_stdin().map_err(StartError::Stdin)?;
     let params = bootstrap::start_params(flags, &input, |name| std::env::var(name).ok());
     let bundle = std::env::current_dir().map_err(StartError::Bundle)?;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use client::Launcher;
 pub(crate) use packet::pair;
 pub(crate) use process::run;
-pub(crate) use runtime::{Runtime, close_on_exec, end_reason, fork, known_pid, now, pids, v1_directory};
+pub(crate) use runtime::{Runtime, close_inherited, end_reason, fork, known_pid, now, pids, v1_directory};
 
 /// A request of the daemon.
 #[derive(Debug, Serialize, Deserialize)]

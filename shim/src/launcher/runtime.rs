@@ -64,9 +64,10 @@ pub(crate) fn fork(child: impl FnOnce() -> u8) -> io::Result<(i32, OwnedFd)> {
     Ok((pid.as_raw_nonzero().get(), pidfd))
 }
 
-/// Marks every descriptor but the three standard ones close-on-exec: what containerd leaked to us shall reach nobody.
-pub(crate) fn close_on_exec() -> io::Result<()> {
-    lazaret::sys::clone::cloexec_from(3)
+/// Closes every descriptor but the three standard ones: what containerd leaked to us shall reach nobody. To be called
+/// before anything else is opened.
+pub(crate) fn close_inherited() -> io::Result<()> {
+    lazaret::sys::clone::close_from(3)
 }
 
 /// Now, as the runtime writes it: RFC 3339 in UTC.
