@@ -209,9 +209,13 @@ pub(crate) fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> io
 }
 
 /// The writable pair of an overlay. The kernel wants both on one mount, so their common parent is cloned once.
+///
+/// The clone is kept until the overlay has clones of its own: closing the last descriptor of a detached mount dissolves
+/// it, whatever descriptors of files on it are open.
 struct Writable {
     upper: OwnedFd,
     work: OwnedFd,
+    _mount: OwnedFd,
 }
 
 impl Writable {
@@ -222,15 +226,15 @@ impl Writable {
         let below = |path: &Path| path.strip_prefix(&parent).map(Path::to_owned).map_err(|_not_below| apart());
         let (upper_below, work_below) = (below(upper)?, below(work)?);
         let tree = layer(&parent, idmap)?;
-        Self::on(&tree, &upper_below, &work_below)
+        Self::on(tree, &upper_below, &work_below)
     }
 
-    fn on(tree: &OwnedFd, upper: &Path, work: &Path) -> Result<Self, RootfsError> {
+    fn on(mount: OwnedFd, upper: &Path, work: &Path) -> Result<Self, RootfsError> {
         let open = |path: &Path| {
-            rustix::fs::openat(tree, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            rustix::fs::openat(&mount, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|error| RootfsError::Open { path: path.to_owned(), source: error.into() })
         };
-        Ok(Self { upper: open(upper)?, work: open(work)? })
+        Ok(Self { upper: open(upper)?, work: open(work)?, _mount: mount })
     }
 }
 
@@ -276,7 +280,7 @@ fn throw_away(lower: &Path, opening: Opening<'_>) -> Result<OwnedFd, RootfsError
         rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(mode)).map_err(|e| RootfsError::Tmpfs(e.into()))?;
     }
     let tmpfs = map_ids(tmpfs, Path::new("tmpfs"), idmap, false)?;
-    let writable = Writable::on(&tmpfs, Path::new("upper"), Path::new("work"))?;
+    let writable = Writable::on(tmpfs, Path::new("upper"), Path::new("work"))?;
     overlay(&[layer(lower, idmap)?], Some(&writable), &[], owner)
 }
 
