@@ -1,1 +1,20 @@
-//! Placeholder of the first minutes.
+//! lazaret measured: what a start costs beside its peers, what the filter costs, what a refusal costs.
+//!
+//! Three commands (`bench-start`, `bench-filter`, `bench-refusal`) are made of these rooms. docs/performance.md says how
+//! to run them and what came out. Nothing imports this crate, and it changes nothing on the host: what it mounts and
+//! unmounts lies in a mount namespace of its own, what it writes in a scratch directory that it removes.
+
+pub mod bundle;
+pub mod cgroups;
+pub mod contender;
+pub mod linear;
+pub mod machine;
+pub mod pin;
+pub mod race;
+pub mod random;
+#[cfg(feature = "libcontainer")]
+pub mod reference;
+pub mod refused;
+pub mod report;
+pub mod scratch;
+pub mod statistics;

@@ -1,0 +1,113 @@
+//! `bench-refusal`: what an intercepted refusal costs the one who tries, beside the kernel's own refusal.
+//!
+//! A command for people; docs/performance.md says how to run it. It runs itself as the workload: natively, and under
+//! `lazaret do`, on one CPU and on all.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+use clap::Parser;
+use lazaret_benches::machine::{self, Machine};
+use lazaret_benches::refused::{self, Attempt, Times};
+use lazaret_benches::report::{self, Table};
+use lazaret_benches::{pin, race};
+use thiserror::Error;
+
+/// Times refused calls natively and under lazaret.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// lazaret's command [default: beside this program]
+    #[arg(long, value_name = "PATH")]
+    lazaret: Option<PathBuf>,
+}
+
+#[derive(Debug, Error)]
+enum RefusalError {
+    #[error("cannot find this program")]
+    Own(#[source] io::Error),
+    #[error("no lazaret at {0}; build it with cargo build --release, or name one with --lazaret")]
+    NoLazaret(PathBuf),
+    #[error("a call that has to be refused was not: {0}")]
+    NotRefused(&'static str),
+    #[error("cannot stay on one CPU")]
+    Pin(#[source] rustix::io::Errno),
+    #[error("cannot run the workload {0}")]
+    Spawn(&'static str, #[source] io::Error),
+    #[error("the workload failed {place}: {said}")]
+    Failed {
+        /// Where it ran.
+        place: &'static str,
+        /// Its stderr.
+        said: String,
+    },
+    #[error("the workload's answer makes no sense")]
+    Answer(#[source] serde_json::Error),
+    #[error("cannot print the result")]
+    Print(#[source] io::Error),
+}
+
+/// The word by which this program knows that it is to be the workload, and what it does about CPUs.
+const WORKLOAD_WORD: &str = "workload";
+
+fn main() -> ExitCode {
+    let is_workload = std::env::args().nth(1).is_some_and(|argument| argument == WORKLOAD_WORD);
+    let result = if is_workload { workload() } else { measure(&Cli::parse()) };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::fail(&race::in_one_line(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn workload() -> Result<(), RefusalError> {
+    let mut times = Vec::new();
+    for attempt in Attempt::ALL {
+        times.push(refused::measure(*attempt).ok_or(RefusalError::NotRefused(attempt.name()))?);
+    }
+    let line = serde_json::to_string(&times).map_err(RefusalError::Answer)?;
+    report::print([&line]).map_err(RefusalError::Print)
+}
+
+fn measure(cli: &Cli) -> Result<(), RefusalError> {
+    let machine = Machine::observe();
+    let own = std::env::current_exe().map_err(RefusalError::Own)?;
+    let lazaret = cli.lazaret.clone().unwrap_or_else(|| own.with_file_name("lazaret"));
+    if !lazaret.is_file() {
+        return Err(RefusalError::NoLazaret(lazaret));
+    }
+    let mut table = Table::new(&["refused call", "recorded us", "min", "counted us", "min", "where"]);
+    // What is started inherits the CPUs, so all of this comes before the pinning.
+    let sandbox = |place| times(place, Command::new(&lazaret).args(["do", "--"]).arg(&own));
+    let free = sandbox("under lazaret, on all CPUs")?;
+    pin::to_one_cpu().map_err(RefusalError::Pin)?;
+    let native = times("native", &mut Command::new(Path::new(&own)))?;
+    let pinned = sandbox("under lazaret, on one CPU")?;
+    for (place, times) in [native, pinned, free] {
+        times.iter().for_each(|times| table.row(cells(place, times)));
+    }
+    let mut lines = machine.lines();
+    lines.extend(table.lines());
+    lines.push(format!("load at the end {}", machine::load()));
+    report::print(&lines).map_err(RefusalError::Print)
+}
+
+fn times(place: &'static str, command: &mut Command) -> Result<(&'static str, Vec<Times>), RefusalError> {
+    let command = command.arg(WORKLOAD_WORD).stdin(Stdio::null());
+    let output = command.output().map_err(|error| RefusalError::Spawn(place, error))?;
+    if !output.status.success() {
+        return Err(RefusalError::Failed { place, said: String::from_utf8_lossy(&output.stderr).into_owned() });
+    }
+    Ok((place, serde_json::from_slice(&output.stdout).map_err(RefusalError::Answer)?))
+}
+
+fn cells(place: &str, times: &Times) -> Vec<String> {
+    let Times { call, recorded, counted } = times;
+    let numbers = [recorded.0, recorded.1, counted.0, counted.1].map(report::micros);
+    let mut cells = vec![call.clone()];
+    cells.extend(numbers);
+    cells.push(place.to_owned());
+    cells
+}

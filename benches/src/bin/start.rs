@@ -1,0 +1,178 @@
+//! `bench-start`: the time of a whole `run /bin/true`, beside other runtimes, in interleaved runs.
+//!
+//! A command for people; docs/performance.md says how to run it. It needs root, and a quiet machine.
+
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use lazaret_benches::bundle;
+use lazaret_benches::cgroups::{self, CgroupsError, Mode};
+use lazaret_benches::contender::{self, Setting};
+use lazaret_benches::machine::{self, Machine};
+use lazaret_benches::race::{self, Lane, Rounds};
+use lazaret_benches::random::Random;
+use lazaret_benches::report::{self, Table};
+use lazaret_benches::scratch::Scratch;
+use lazaret_benches::statistics::{Ratio, Summary};
+use serde::Serialize;
+use thiserror::Error;
+
+/// Times a whole `run /bin/true` of one busybox bundle for each runtime.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// Counted rounds; each starts every runtime once
+    #[arg(long, default_value_t = 60)]
+    rounds: u32,
+    /// Rounds before, not counted
+    #[arg(long, default_value_t = 5)]
+    warm_up: u32,
+    /// lazaret's command [default: beside this program]
+    #[arg(long, value_name = "PATH")]
+    lazaret: Option<PathBuf>,
+    /// Print everything as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Error)]
+enum StartError {
+    #[error("cannot find this program")]
+    Own(#[source] io::Error),
+    #[error("no lazaret at {0}; build it with cargo build --release, or name one with --lazaret")]
+    NoLazaret(PathBuf),
+    #[error("cannot make a scratch directory")]
+    Scratch(#[source] io::Error),
+    #[error("no bundle")]
+    Bundle(#[from] bundle::BundleError),
+    #[error("the cgroup hierarchies do not suit")]
+    Cgroups(#[from] CgroupsError),
+    #[error("cannot print the result")]
+    Print(#[source] io::Error),
+}
+
+/// A line of the result.
+#[derive(Debug, Serialize)]
+struct Row {
+    name: &'static str,
+    version: String,
+    summary: Option<Summary>,
+    ratio: Option<Ratio>,
+    failure: Option<String>,
+    samples: Vec<std::time::Duration>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    machine: Machine,
+    load_at_end: String,
+    note: Option<&'static str>,
+    rows: Vec<Row>,
+}
+
+const HIDDEN: &str =
+    "crun refuses hybrid hosts: all runs are made in a private mount namespace that hides the v2 hierarchy";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((first, rest)) = arguments.split_first()
+        && first == contender::REFERENCE_WORD
+    {
+        return ended(run_reference(rest));
+    }
+    ended(measure(&Cli::parse()).map_err(|error| race::in_one_line(&error)))
+}
+
+fn ended(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::fail(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(feature = "libcontainer")]
+fn run_reference(arguments: &[String]) -> Result<(), String> {
+    lazaret_benches::reference::main(arguments).map_err(|error| race::in_one_line(&error))
+}
+
+#[cfg(not(feature = "libcontainer"))]
+fn run_reference(_: &[String]) -> Result<(), String> {
+    Err("not built in; add --features libcontainer".to_owned())
+}
+
+fn measure(cli: &Cli) -> Result<(), StartError> {
+    let machine = Machine::observe();
+    let scratch = Scratch::new().map_err(StartError::Scratch)?;
+    let setting = setting(cli, &scratch)?;
+    let note = (cgroups::mode()? == Mode::Hybrid).then_some(HIDDEN);
+    if note.is_some() {
+        cgroups::hide_unified()?;
+    }
+    let rounds = Rounds { warm_up: cli.warm_up, counted: cli.rounds };
+    let rows = rows(race::run(contender::ALL, &setting, rounds));
+    let result = Report { machine, load_at_end: machine::load(), note, rows };
+    let lines = if cli.json { json(&result) } else { text(&result) };
+    report::print(&lines).map_err(StartError::Print)
+}
+
+fn setting(cli: &Cli, scratch: &Scratch) -> Result<Setting, StartError> {
+    let own = std::env::current_exe().map_err(StartError::Own)?;
+    let lazaret = cli.lazaret.clone().unwrap_or_else(|| own.with_file_name("lazaret"));
+    let lazaret = std::path::absolute(&lazaret).unwrap_or(lazaret);
+    if !lazaret.is_file() {
+        return Err(StartError::NoLazaret(lazaret));
+    }
+    let (bundle, states) = (scratch.join("bundle"), scratch.join("states"));
+    bundle::make(&bundle)?;
+    std::fs::create_dir(&states).map_err(StartError::Scratch)?;
+    Ok(Setting { bundle, states, lazaret, own })
+}
+
+/// Every lane in numbers; ratios are to the first.
+fn rows(lanes: Vec<Lane>) -> Vec<Row> {
+    let reference = lanes.first().map(|lane| lane.samples.clone()).unwrap_or_default();
+    let mut random = Random::new();
+    let row = |lane: Lane| Row {
+        name: lane.contender.name,
+        summary: Summary::of(&lane.samples),
+        ratio: Ratio::of(&lane.samples, &reference, &mut random),
+        version: lane.version,
+        failure: lane.failure,
+        samples: lane.samples,
+    };
+    lanes.into_iter().map(row).collect()
+}
+
+fn json(result: &Report) -> Vec<String> {
+    serde_json::to_string_pretty(result).into_iter().collect()
+}
+
+fn text(result: &Report) -> Vec<String> {
+    let mut lines = result.machine.lines();
+    lines.extend(result.note.map(|note| format!("note: {note}")));
+    let mut table = Table::new(&["run /bin/true", "median ms", "MAD", "min", "n", "ratio to crun [95 %]", "version"]);
+    for row in &result.rows {
+        table.row(cells(row));
+    }
+    lines.extend(table.lines());
+    lines.push(format!("load at the end {}", result.load_at_end));
+    lines
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let name = row.name.to_owned();
+    match (&row.failure, &row.summary) {
+        (Some(failure), _) => vec![name, failure.clone()],
+        (None, None) => vec![name, "no counted round".to_owned()],
+        (None, Some(summary)) => {
+            let mut cells = vec![name];
+            cells.extend(report::summary(summary, report::millis));
+            cells.extend([summary.count.to_string(), report::ratio(row.ratio), row.version.clone()]);
+            cells
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Interleaved runs: every round starts each contender once, in an order of its own.
+//!
+//! Called by `bench-start`. What the machine does beside (its clock, its other load) meets all contenders alike, and
+//! no contender always runs after the same other. One that fails once is out, with its own words as the reason.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use crate::contender::{Contender, Setting};
+use crate::random::Random;
+
+/// Why a contender has no time.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// The file for its stderr could not be used.
+    #[error("cannot keep what it says")]
+    Stderr(#[source] io::Error),
+    /// It could not be started.
+    #[error("cannot be started")]
+    Spawn(#[source] io::Error),
+    /// It was started and failed.
+    #[error("{status}: {said}")]
+    Failed {
+        /// How it ended.
+        status: ExitStatus,
+        /// The end of its stderr.
+        said: String,
+    },
+}
+
+/// One contender's runs.
+#[derive(Debug)]
+pub struct Lane {
+    /// Who.
+    pub contender: Contender,
+    /// What it says of itself.
+    pub version: String,
+    /// The time of each counted round.
+    pub samples: Vec<Duration>,
+    /// Why it is out, if it is.
+    pub failure: Option<String>,
+}
+
+/// How often.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounds {
+    /// Rounds that are not counted: caches fill, and the CPU's clock rises.
+    pub warm_up: u32,
+    /// Rounds that are.
+    pub counted: u32,
+}
+
+/// Runs everyone and returns a lane for each, in the contenders' order.
+#[must_use]
+pub fn run(contenders: &[Contender], setting: &Setting, rounds: Rounds) -> Vec<Lane> {
+    let mut lanes: Vec<Lane> = contenders.iter().map(|contender| Lane::new(*contender, setting)).collect();
+    let mut random = Random::new();
+    for round in 0..rounds.warm_up.saturating_add(rounds.counted) {
+        let mut order: Vec<&mut Lane> = lanes.iter_mut().filter(|lane| lane.failure.is_none()).collect();
+        random.shuffle(&mut order);
+        for lane in order {
+            lane.go(setting, round, round >= rounds.warm_up);
+        }
+    }
+    lanes
+}
+
+impl Lane {
+    fn new(contender: Contender, setting: &Setting) -> Self {
+        let (version, failure) = match contender.version(setting) {
+            Ok(version) => (version, None),
+            Err(error) => (String::new(), Some(error.to_string())),
+        };
+        Self { contender, version, samples: Vec::new(), failure }
+    }
+
+    fn go(&mut self, setting: &Setting, round: u32, is_counted: bool) {
+        let id = format!("bench-{}-{round}", std::process::id());
+        match time(self.contender.launch(setting, &id), &setting.states.join("stderr")) {
+            Ok(time) if is_counted => self.samples.push(time),
+            Ok(_warm_up) => {}
+            Err(error) => {
+                self.failure = Some(in_one_line(&error));
+                self.tidy(setting, &id);
+            }
+        }
+    }
+
+    fn tidy(&self, setting: &Setting, id: &str) {
+        // Most failed runs leave nothing, and then this fails too; that is not worth a word.
+        let ended = self.contender.tidy(setting, id).stdin(Stdio::null()).output();
+        if let Err(error) = ended {
+            crate::report::warn(&format!("cannot tidy up after {}: {error}", self.contender.name));
+        }
+    }
+}
+
+/// From before the fork to the end of the process. Its stderr goes to a file: reading a pipe to its end would also
+/// wait for whatever the process leaves behind.
+fn time(mut command: Command, stderr: &PathBuf) -> Result<Duration, RunError> {
+    let file = File::create(stderr).map_err(RunError::Stderr)?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+    let start = Instant::now();
+    let status = command.status().map_err(RunError::Spawn)?;
+    let time = start.elapsed();
+    if status.success() {
+        return Ok(time);
+    }
+    let said = fs::read_to_string(stderr).map_err(RunError::Stderr)?;
+    Err(RunError::Failed { status, said: tail(&said) })
+}
+
+/// The last lines, where programs say what went wrong.
+fn tail(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ")
+}
+
+/// An error and its causes.
+#[must_use]
+pub fn in_one_line(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tail_keeps_the_last_lines() {
+        assert_eq!(tail("a\nb\n\nc\nd\n"), "b / c / d");
+        assert_eq!(tail("only\n"), "only");
+        assert_eq!(tail(""), "");
+    }
+}
