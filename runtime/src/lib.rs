@@ -13,6 +13,7 @@ pub mod error;
 pub mod idmap;
 pub mod init;
 pub mod lifecycle;
+mod mounted_overlay;
 pub mod namespaces;
 pub mod network;
 pub mod options;

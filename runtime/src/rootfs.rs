@@ -13,6 +13,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
 use crate::credentials;
+use crate::mounted_overlay;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// What a caller gives as root file system.
@@ -153,8 +154,8 @@ impl Rootfs {
         opening: Opening<'_>,
     ) -> Result<OwnedFd, RootfsError> {
         let (path, tree) = match self {
-            Self::Bundle => (bundle_root, directory(bundle_root, judged, opening.idmap)?),
-            Self::Bind { source, .. } => (source.as_path(), directory(source, None, opening.idmap)?),
+            Self::Bundle => (bundle_root, directory(bundle_root, judged, opening)?),
+            Self::Bind { source, .. } => (source.as_path(), directory(source, None, opening)?),
             Self::ThrowAway { lower } => (lower.as_path(), throw_away(lower, opening)?),
             Self::Overlay { lower, upper, work, options } => {
                 let lower = lower.iter().map(|path| layer(path, opening.idmap)).collect::<Result<Vec<_>, _>>()?;
@@ -175,13 +176,20 @@ impl Rootfs {
     }
 }
 
-fn directory(path: &Path, judged: Option<&OwnedFd>, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, RootfsError> {
+fn directory(path: &Path, judged: Option<&OwnedFd>, opening: Opening<'_>) -> Result<OwnedFd, RootfsError> {
     let tree = match judged {
         Some(fd) => clone_tree(fd.as_fd(), Path::new(""), true),
         None => clone_tree(rustix::fs::CWD, path, true),
     };
     let tree = tree.map_err(|source| RootfsError::Open { path: path.to_owned(), source })?;
-    map_ids(tree, path, idmap, true)
+    if opening.idmap.is_some() {
+        // A mounted overlay cannot be id-mapped; its layers can.
+        let mounted = judged.map_or(Ok(None), mounted_overlay::layers);
+        if let Some(layers) = mounted.map_err(|source| RootfsError::Idmap { path: path.to_owned(), source })? {
+            return layers.open(path, None, Opening { attributes: 0, ..opening });
+        }
+    }
+    map_ids(tree, path, opening.idmap, true)
 }
 
 /// One layer of an overlay: its own file system alone, nothing that is mounted below it.
