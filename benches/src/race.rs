@@ -9,6 +9,8 @@ use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use thiserror::Error;
 
 use crate::contender::{Contender, Setting};
@@ -23,6 +25,9 @@ pub enum RunError {
     /// It could not be started.
     #[error("cannot be started")]
     Spawn(#[source] io::Error),
+    /// Its CPU time is not known.
+    #[error("cannot tell its processor time")]
+    Usage(#[source] nix::errno::Errno),
     /// It was started and failed.
     #[error("{status}: {said}")]
     Failed {
@@ -40,8 +45,10 @@ pub struct Lane {
     pub contender: Contender,
     /// What it says of itself.
     pub version: String,
-    /// The time of each counted round.
-    pub samples: Vec<Duration>,
+    /// The time of each counted round, from start to end.
+    pub times: Vec<Duration>,
+    /// The CPU time of each counted round, of the command and all processes that were waited for.
+    pub processor: Vec<Duration>,
     /// Why it is out, if it is.
     pub failure: Option<String>,
 }
@@ -76,13 +83,16 @@ impl Lane {
             Ok(version) => (version, None),
             Err(error) => (String::new(), Some(error.to_string())),
         };
-        Self { contender, version, samples: Vec::new(), failure }
+        Self { contender, version, times: Vec::new(), processor: Vec::new(), failure }
     }
 
     fn go(&mut self, setting: &Setting, round: u32, is_counted: bool) {
         let id = format!("bench-{}-{round}", std::process::id());
         match time(self.contender.launch(setting, &id), &setting.states.join("stderr")) {
-            Ok(time) if is_counted => self.samples.push(time),
+            Ok(cost) if is_counted => {
+                self.times.push(cost.time);
+                self.processor.push(cost.processor);
+            }
             Ok(_warm_up) => {}
             Err(error) => {
                 self.failure = Some(in_one_line(&error));
@@ -100,19 +110,34 @@ impl Lane {
     }
 }
 
+/// What one run cost.
+struct Cost {
+    time: Duration,
+    processor: Duration,
+}
+
 /// From before the fork to the end of the process. Its stderr goes to a file: reading a pipe to its end would also
 /// wait for whatever the process leaves behind.
-fn time(mut command: Command, stderr: &PathBuf) -> Result<Duration, RunError> {
+fn time(mut command: Command, stderr: &PathBuf) -> Result<Cost, RunError> {
     let file = File::create(stderr).map_err(RunError::Stderr)?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+    let before = processor_time().map_err(RunError::Usage)?;
     let start = Instant::now();
     let status = command.status().map_err(RunError::Spawn)?;
     let time = start.elapsed();
+    let processor = processor_time().map_err(RunError::Usage)?.saturating_sub(before);
     if status.success() {
-        return Ok(time);
+        return Ok(Cost { time, processor });
     }
     let said = fs::read_to_string(stderr).map_err(RunError::Stderr)?;
     Err(RunError::Failed { status, said: tail(&said) })
+}
+
+/// What our ended children have used so far, and theirs (getrusage(2), `RUSAGE_CHILDREN`).
+fn processor_time() -> nix::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros: i64 = [usage.user_time(), usage.system_time()].iter().map(TimeValLike::num_microseconds).sum();
+    Ok(Duration::from_micros(u64::try_from(micros).unwrap_or(0)))
 }
 
 /// The last lines, where programs say what went wrong.

@@ -30,8 +30,9 @@ impl Table {
     pub fn lines(&self) -> Vec<String> {
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let width = |column: usize| {
-            let whole_rows = self.rows.iter().filter(|row| row.len() == columns);
-            whole_rows.filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+            // A remark is as long as it is; only the name before it takes part.
+            let taking_part = self.rows.iter().filter(|row| column == 0 || row.len() == columns);
+            taking_part.filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         self.rows.iter().map(|row| line(row, &widths)).collect()

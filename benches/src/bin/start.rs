@@ -5,6 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use lazaret_benches::bundle;
@@ -48,6 +49,8 @@ enum StartError {
     Bundle(#[from] bundle::BundleError),
     #[error("the cgroup hierarchies do not suit")]
     Cgroups(#[from] CgroupsError),
+    #[error("cannot write the result as JSON")]
+    Json(#[source] serde_json::Error),
     #[error("cannot print the result")]
     Print(#[source] io::Error),
 }
@@ -57,10 +60,24 @@ enum StartError {
 struct Row {
     name: &'static str,
     version: String,
-    summary: Option<Summary>,
-    ratio: Option<Ratio>,
     failure: Option<String>,
-    samples: Vec<std::time::Duration>,
+    time: Option<Measure>,
+    processor: Option<Measure>,
+}
+
+/// One quantity of a row.
+#[derive(Debug, Serialize)]
+struct Measure {
+    summary: Summary,
+    ratio: Option<Ratio>,
+    samples: Vec<Duration>,
+}
+
+impl Measure {
+    fn of(samples: Vec<Duration>, reference: &[Duration]) -> Option<Self> {
+        let summary = Summary::of(&samples)?;
+        Some(Self { summary, ratio: Ratio::of(&samples, reference, &mut Random::new()), samples })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -115,7 +132,7 @@ fn measure(cli: &Cli) -> Result<(), StartError> {
     let rounds = Rounds { warm_up: cli.warm_up, counted: cli.rounds };
     let rows = rows(race::run(contender::ALL, &setting, rounds));
     let result = Report { machine, load_at_end: machine::load(), note, rows };
-    let lines = if cli.json { json(&result) } else { text(&result) };
+    let lines = if cli.json { json(&result)? } else { text(&result) };
     report::print(&lines).map_err(StartError::Print)
 }
 
@@ -134,27 +151,31 @@ fn setting(cli: &Cli, scratch: &Scratch) -> Result<Setting, StartError> {
 
 /// Every lane in numbers; ratios are to the first.
 fn rows(lanes: Vec<Lane>) -> Vec<Row> {
-    let reference = lanes.first().map(|lane| lane.samples.clone()).unwrap_or_default();
-    let mut random = Random::new();
+    let reference = lanes.first().map(|lane| (lane.times.clone(), lane.processor.clone())).unwrap_or_default();
     let row = |lane: Lane| Row {
         name: lane.contender.name,
-        summary: Summary::of(&lane.samples),
-        ratio: Ratio::of(&lane.samples, &reference, &mut random),
         version: lane.version,
         failure: lane.failure,
-        samples: lane.samples,
+        time: Measure::of(lane.times, &reference.0),
+        processor: Measure::of(lane.processor, &reference.1),
     };
     lanes.into_iter().map(row).collect()
 }
 
-fn json(result: &Report) -> Vec<String> {
-    serde_json::to_string_pretty(result).into_iter().collect()
+fn json(result: &Report) -> Result<Vec<String>, StartError> {
+    serde_json::to_string_pretty(result).map(|text| vec![text]).map_err(StartError::Json)
 }
 
 fn text(result: &Report) -> Vec<String> {
     let mut lines = result.machine.lines();
     lines.extend(result.note.map(|note| format!("note: {note}")));
-    let mut table = Table::new(&["run /bin/true", "median ms", "MAD", "min", "n", "ratio to crun [95 %]", "version"]);
+    let mut versions: Vec<&str> =
+        result.rows.iter().map(|row| row.version.as_str()).filter(|line| !line.is_empty()).collect();
+    versions.dedup();
+    lines.push(versions.join(", "));
+    let headings =
+        ["run /bin/true", "n", "median ms", "MAD", "min", "CPU ms", "time to crun's [95 %]", "CPU to crun's [95 %]"];
+    let mut table = Table::new(&headings);
     for row in &result.rows {
         table.row(cells(row));
     }
@@ -164,15 +185,16 @@ fn text(result: &Report) -> Vec<String> {
 }
 
 fn cells(row: &Row) -> Vec<String> {
-    let name = row.name.to_owned();
-    match (&row.failure, &row.summary) {
-        (Some(failure), _) => vec![name, failure.clone()],
-        (None, None) => vec![name, "no counted round".to_owned()],
-        (None, Some(summary)) => {
-            let mut cells = vec![name];
-            cells.extend(report::summary(summary, report::millis));
-            cells.extend([summary.count.to_string(), report::ratio(row.ratio), row.version.clone()]);
-            cells
+    let mut cells = vec![row.name.to_owned()];
+    match (&row.failure, &row.time, &row.processor) {
+        (None, Some(time), Some(processor)) => {
+            cells.push(time.summary.count.to_string());
+            cells.extend(report::summary(&time.summary, report::millis));
+            cells.push(report::millis(processor.summary.median));
+            cells.extend([time, processor].map(|measure| report::ratio(measure.ratio)));
         }
+        (Some(failure), _, _) => cells.push(failure.clone()),
+        (None, _, _) => cells.push("no counted round".to_owned()),
     }
+    cells
 }
