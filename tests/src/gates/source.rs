@@ -122,7 +122,7 @@ fn step(within: Within, rest: &[char]) -> (Within, usize, bool) {
         Within::Text if starts("\\") && rest.len() > 1 => (Within::Text, 2, false),
         Within::Text if starts("\"") => (Within::Code, 1, false),
         Within::RawText(hashes) if starts(&format!("\"{}", "#".repeat(hashes))) => (Within::Code, 1 + hashes, false),
-        other => (other, 1, false),
+        Within::LineComment | Within::BlockComment(_) | Within::Text | Within::RawText(_) => (within, 1, false),
     }
 }
 
