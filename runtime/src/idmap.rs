@@ -6,14 +6,15 @@
 //! was left by a crash and is taken over.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::io::Read as _;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::spec::container::{IdMappings, IdRange};
-use crate::sys::clone::UsernsHolder;
+use crate::sys::clone::{self, UsernsHolder};
 
 /// Where the leases stand; one place for the machine.
 const LEASES: &str = "/run/lazaret-ids";
@@ -40,6 +41,9 @@ pub enum IdmapError {
     /// Every range is taken.
     #[error("all {RANGES} ranges of ids are taken by running containers")]
     Exhausted,
+    /// The mapping of a joined user namespace cannot be told.
+    #[error("could not read the id mapping of the joined user namespace")]
+    Join(#[source] io::Error),
     /// A new user namespace was refused.
     #[error("could not create a user namespace")]
     Create(#[source] io::Error),
@@ -65,6 +69,7 @@ impl IdmapError {
             Self::Exhausted => 1451,
             Self::Create(_) => 1452,
             Self::Map { .. } => 1453,
+            Self::Join(_) => 1454,
         }
     }
 
@@ -77,6 +82,7 @@ impl IdmapError {
             Self::Create(_) => {
                 Some("see /proc/sys/user/max_user_namespaces; sandbox mode needs user namespaces".to_owned())
             }
+            Self::Join(_) => Some("is the container whose namespaces are joined still running?".to_owned()),
             Self::Map { .. } => Some("the ranges must lie inside those of lazaret's own user namespace".to_owned()),
         }
     }
@@ -230,6 +236,44 @@ pub fn new_user_namespace(mappings: &IdMappings) -> Result<OwnedFd, IdmapError> 
         .map_err(|error| IdmapError::Create(error.into()))
 }
 
+/// The mapping of an existing user namespace, in host ids. Only a process in it can be asked for it, so a child enters
+/// it and tells what its own maps are.
+///
+/// # Errors
+/// [`IdmapError::Join`].
+pub fn mappings_of(userns: BorrowedFd<'_>) -> Result<IdMappings, IdmapError> {
+    let ask = || -> io::Result<IdMappings> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let (pid, _pidfd) = clone::fork(|| u8::from(tell_maps(userns, &write).is_err()))?;
+        drop(write);
+        let mut text = String::new();
+        let told = std::fs::File::from(read).read_to_string(&mut text);
+        clone::reap(pid);
+        told?;
+        let (uids, gids) = text.split_once('\0').ok_or(io::ErrorKind::UnexpectedEof)?;
+        Ok(IdMappings { uids: parse_map(uids)?, gids: parse_map(gids)? })
+    };
+    ask().map_err(IdmapError::Join)
+}
+
+/// The child's part of [`mappings_of`]: both maps, with a zero byte between them.
+fn tell_maps(userns: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
+    nix::sched::setns(userns, nix::sched::CloneFlags::CLONE_NEWUSER)?;
+    let (uids, gids) = (std::fs::read_to_string("/proc/self/uid_map")?, std::fs::read_to_string("/proc/self/gid_map")?);
+    // At most 340 lines of 33 bytes each: a pipe takes that without a reader.
+    rustix::io::write(to, format!("{uids}\0{gids}").as_bytes())?;
+    Ok(())
+}
+
+fn parse_map(text: &str) -> io::Result<Vec<IdRange>> {
+    let line = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().map(str::parse::<u32>);
+        let mut next = || fields.next()?.ok();
+        Some(IdRange { container: next()?, host: next()?, length: next()? })
+    };
+    text.lines().map(|text| line(text).ok_or_else(|| io::ErrorKind::InvalidData.into())).collect()
+}
+
 fn write_map(path: PathBuf, ranges: &[IdRange]) -> Result<(), IdmapError> {
     let map = ranges.iter().map(|range| format!("{} {} {}", range.container, range.host, range.length));
     let map = map.collect::<Vec<_>>().join("\n");
@@ -256,6 +300,14 @@ mod tests {
         assert_eq!(to_host(&ranges, 0), Some(1000));
         assert_eq!(to_host(&ranges, 10), Some(100_009));
         assert_eq!(to_host(&ranges, 11), None);
+    }
+
+    #[test]
+    fn a_map_is_read_as_the_kernel_writes_it() {
+        let map = parse_map("         0 1879048192      65536\n     70000          1          2\n").unwrap();
+        assert_eq!(map.first(), Some(&IdRange { container: 0, host: 1_879_048_192, length: 65_536 }));
+        assert_eq!(map.len(), 2);
+        assert!(parse_map("0 1\n").is_err());
     }
 
     #[test]

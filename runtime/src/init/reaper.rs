@@ -15,6 +15,9 @@ use crate::sys;
 
 /// Forks: the child runs `workload`, and this process never returns, but ends with the child's status.
 pub(super) fn run_as_child(workload: impl FnOnce() -> u8) -> Result<std::convert::Infallible, InitError> {
+    // A command of `do` shall not outlive it, however it ends. Stage 1 has ended, so our parent is lazaret.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|error| InitError::Gate(error.into()))?;
     let all = SigSet::all();
     // Blocked before the fork, so that no signal gets lost; the child unblocks them again.
     all.thread_block().map_err(|error| InitError::Gate(error.into()))?;

@@ -17,7 +17,7 @@ use crate::lifecycle::host_root::HostRoot;
 use crate::lifecycle::launch::{self, Launched, Opening};
 use crate::lifecycle::{CreateRequest, LifecycleError, create, delete};
 use crate::options::Options;
-use crate::state;
+use crate::state::{self, Status};
 use crate::watch::{End, Watched};
 
 /// How a foreground container ended.
@@ -55,8 +55,17 @@ pub fn run_on_host_root(options: &Options, command: Vec<OsString>, extra_env: &[
     let signals = take_signals()?;
     let launch = HostRoot::new(command, extra_env)?.into_launch();
     let id = launch.request.id.clone();
+    remove_stale(options, &id)?;
     let launched = launch::launch(options, launch)?;
     see_through(options, &id, launched, &signals)
+}
+
+/// Removes what a `do` that was killed has left under our id, which comes from a process number.
+fn remove_stale(options: &Options, id: &str) -> Result<(), Error> {
+    match state::peek(&options.root, id) {
+        Ok(state) if state.status() == Status::Stopped => delete(options, id, true),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn see_through(options: &Options, id: &str, launched: Launched, signals: &SignalFd) -> Result<Outcome, Error> {

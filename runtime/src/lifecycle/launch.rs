@@ -221,7 +221,8 @@ fn user_namespace(
         UserNamespace::Host => Ok((None, IdMappings::default())),
         UserNamespace::Join(fd) => {
             let fd = fd.try_clone().map_err(LifecycleError::Wait)?;
-            Ok((Some(fd), container.id_mappings.clone()))
+            let mappings = idmap::mappings_of(fd.as_fd())?;
+            Ok((Some(fd), mappings))
         }
         UserNamespace::New => {
             let mappings = if container.id_mappings.uids.is_empty() {
