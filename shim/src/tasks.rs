@@ -145,7 +145,7 @@ impl Tasks {
             pid: container.pid(),
         });
         slot.fill(&container);
-        tokio::spawn(announce_exit(Arc::clone(&container), self.events.clone(), self.root.clone()));
+        tokio::spawn(announce_exit(Arc::clone(&container), self.events.clone()));
         Ok(container.pid())
     }
 
@@ -197,6 +197,10 @@ impl Tasks {
         let _turn = container.turn.lock().await;
         let Phase::Stopped(exit) = container.phase() else { return Err(container.wrong_status("delete")) };
         container.streams.drain(DRAIN).await;
+        // Not when it exits: the runtime's monitor writes the reason a moment later.
+        if let Some(reason) = launcher::end_reason(&self.root, id) {
+            tracing::warn!(container = id, reason, "lazaret ended the container");
+        }
         match self.launcher.call(Call::Delete { id: id.to_owned(), force: false }, &[]).await {
             // Somebody was faster; nothing is left, which is what was asked for.
             Ok(_) | Err(ShimError::Runtime(launcher::Failure { kind: launcher::FailureKind::NotFound, .. })) => {}
@@ -275,13 +279,10 @@ impl Drop for Slot<'_> {
 }
 
 /// Waits for the end of a container and tells everybody: after its start has been told, if one is under way.
-async fn announce_exit(container: Arc<Container>, events: Events, root: PathBuf) {
+async fn announce_exit(container: Arc<Container>, events: Events) {
     let exit = exit_of_watch(container.reaped.clone()).await;
     let _turn = container.turn.lock().await;
     container.streams.abandon_input();
-    if let Some(reason) = launcher::end_reason(&root, &container.id) {
-        tracing::warn!(container = container.id, reason, "lazaret ended the container");
-    }
     container.ended(exit);
     events.publish(Happening::Exited { id: container.id.clone(), pid: container.pid(), exit });
 }
