@@ -121,6 +121,8 @@ pub enum Status {
     Created,
     /// Started and alive.
     Running,
+    /// Alive, created or started, and its processes are frozen (runc's word; `runtime.md` allows further ones).
+    Paused,
     /// Its first process has ended.
     Stopped,
 }
@@ -203,9 +205,20 @@ impl Stored {
             (_, None) => Status::Stopped,
             (_, Some(init)) if !init.is_alive() => Status::Stopped,
             (Phase::Creating, Some(_)) => Status::Creating,
+            (Phase::Created | Phase::Running, Some(_)) if self.is_frozen() => Status::Paused,
             (Phase::Created, Some(_)) => Status::Created,
             (Phase::Running, Some(_)) => Status::Running,
         }
+    }
+
+    /// A cgroup that cannot be read may be gone with the container: that is another status than paused.
+    fn is_frozen(&self) -> bool {
+        self.cgroup.as_ref().is_some_and(|cgroup| {
+            cgroup.is_frozen().unwrap_or_else(|error| {
+                tracing::debug!(%error, "could not tell whether the container is paused");
+                false
+            })
+        })
     }
 }
 
@@ -319,6 +332,28 @@ impl Drop for Directory {
 pub fn peek(root: &Path, id: &str) -> Result<Stored, StateError> {
     let path = path_of(root, id)?;
     if path.is_dir() { read(&path) } else { Directory::open(root, id).and_then(|directory| directory.read()) }
+}
+
+/// The ids that have a directory below `root`, in order; none when there is no `root`.
+///
+/// # Errors
+/// [`StateError::Io`].
+pub fn ids(root: &Path) -> Result<Vec<String>, StateError> {
+    let failed = |source| StateError::Io { operation: "read", path: root.to_owned(), source };
+    let entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        if entry.file_type().map_err(failed)?.is_dir() {
+            ids.extend(entry.file_name().into_string().ok().filter(|id| path_of(root, id).is_ok()));
+        }
+    }
+    ids.sort();
+    Ok(ids)
 }
 
 fn read(directory: &Path) -> Result<Stored, StateError> {

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use oci_spec::runtime::Spec;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{BundleError, CONFIG_LIMIT};
@@ -60,7 +60,7 @@ pub(super) fn parse_raw(path: &Path, text: &str) -> Result<Value, BundleError> {
 
 /// `text` as `oci_spec` types. A key that stands twice in one object is an error here, so that the raw and the typed
 /// form cannot disagree about which of the two counts.
-pub(super) fn parse_typed(path: &Path, text: &str) -> Result<Spec, BundleError> {
+pub(super) fn parse_typed<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, BundleError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let key = key_path(error.path());
@@ -115,7 +115,7 @@ mod tests {
     fn a_duplicate_key_is_refused() {
         let text = r#"{"ociVersion":"1.0.2","hostname":"a","hostname":"b"}"#;
         assert!(parse_raw(Path::new("c"), text).is_ok());
-        let error = parse_typed(Path::new("c"), text).unwrap_err();
+        let error = parse_typed::<oci_spec::runtime::Spec>(Path::new("c"), text).unwrap_err();
         assert!(std::error::Error::source(&error).unwrap().to_string().contains("duplicate field `hostname`"));
     }
 }

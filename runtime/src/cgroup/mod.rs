@@ -23,6 +23,7 @@ mod location;
 mod member;
 mod processes;
 mod restrict;
+pub mod stats;
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -181,6 +182,17 @@ impl Cgroup {
         processes::thaw(&directory, version)
     }
 
+    /// Whether the processes were stopped by [`Cgroup::freeze`] (or by whoever writes the same file) and not thawed.
+    ///
+    /// # Errors
+    /// [`CgroupError::Read`].
+    pub fn is_frozen(&self) -> Result<bool, CgroupError> {
+        match self.tracking()? {
+            Some((directory, version)) => processes::is_frozen(&directory, version),
+            None => Ok(false),
+        }
+    }
+
     /// Every process of the container, also those of cgroups that the workload made, as pids of the caller's namespace.
     ///
     /// # Errors
@@ -279,6 +291,14 @@ impl Cgroup {
         let failed = |source| CgroupError::Read { path: directory.path().join(file), source };
         let text = directory.read(file).map_err(failed)?;
         Ok(text.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.parse().ok()))
+    }
+
+    /// What the container has used so far, from the controllers that it is in.
+    ///
+    /// # Errors
+    /// [`CgroupError::Read`].
+    pub fn stats(&self) -> Result<stats::Stats, CgroupError> {
+        stats::Stats::read(self)
     }
 
     /// The directories by version and the kernel's names of their controllers, the tracking one first: where statistics

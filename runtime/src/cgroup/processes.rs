@@ -75,6 +75,19 @@ pub(super) fn thaw(directory: &Directory, version: Version) -> Result<(), Cgroup
     }
 }
 
+/// Whether someone has asked for the frost and not for the thaw; the kernel may still be stopping the last processes.
+pub(super) fn is_frozen(directory: &Directory, version: Version) -> Result<bool, CgroupError> {
+    let (file, thawed) = match version {
+        Version::V1 => ("freezer.state", "THAWED"),
+        Version::V2 => ("cgroup.freeze", "0"),
+    };
+    match directory.read(file) {
+        Ok(text) => Ok(text.trim_end() != thawed),
+        Err(error) if is_gone(&error) => Ok(false),
+        Err(source) => Err(CgroupError::Read { path: directory.path().join(file), source }),
+    }
+}
+
 fn set(directory: &Directory, file: &str, value: &'static str) -> Result<(), CgroupError> {
     directory.write(file, value).map_err(|source| CgroupError::Freeze {
         path: directory.path().join(file),

@@ -65,7 +65,9 @@ fn through_gate(orders: &Orders, gate: &OwnedFd, program: &CStr) -> Result<Infal
 
 /// The child's part of [`reaper::run_as_child`]: its own word of a failure, since the first process only waits.
 fn execute_as_child(orders: &Orders, program: &CStr) -> u8 {
-    let executed = sys::process::reset_signals().map_err(InitError::Gate).and_then(|()| execute(orders, program));
+    let executed = reaper::take_foreground(orders.process.terminal)
+        .and_then(|()| sys::process::reset_signals().map_err(InitError::Gate))
+        .and_then(|()| execute(orders, program));
     let Err(error) = executed;
     let told = channel::send(&orders.channel, &FromInit::Failed((&error).into()), None);
     told.map_or(super::FAILED, |()| super::FAILED)

@@ -29,6 +29,17 @@ pub(super) fn run_as_child(workload: impl FnOnce() -> u8) -> Result<std::convert
     sys::clone::exit_now(status.unwrap_or(125))
 }
 
+/// The child's part, while every signal is blocked: a process group of its own, which the terminal's signals go to.
+pub(super) fn take_foreground(terminal: bool) -> Result<(), InitError> {
+    let failed =
+        |error: rustix::io::Errno| InitError::Console { operation: "take its foreground", source: error.into() };
+    rustix::process::setpgid(None, None).map_err(failed)?;
+    if terminal {
+        rustix::termios::tcsetpgrp(rustix::stdio::stdin(), rustix::process::getpgrp()).map_err(failed)?;
+    }
+    Ok(())
+}
+
 fn wait_on(child: Pid, signals: &SigSet) -> io::Result<u8> {
     loop {
         let signal = signals.wait()?;

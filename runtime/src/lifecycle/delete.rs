@@ -40,6 +40,9 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
         let (id, status) = (id.to_owned(), status.name());
         return Err(LifecycleError::WrongStatus { verb: "delete", id, status, needed: "stopped" }.into());
     }
+    if status == Status::Paused {
+        kill_frozen(&state)?;
+    }
     end_processes(&state, id)?;
     if let Some(cgroup) = &state.cgroup {
         cgroup.delete()?;
@@ -76,6 +79,11 @@ fn end_processes(state: &Stored, id: &str) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The cgroup first: on v1 its `kill` thaws, without which no process there would end.
+fn kill_frozen(state: &Stored) -> Result<(), Error> {
+    state.cgroup.as_ref().map_or(Ok(()), |cgroup| Ok(cgroup.kill()?))
 }
 
 fn kill_cgroup(cgroup: &Cgroup) -> Result<(), Error> {

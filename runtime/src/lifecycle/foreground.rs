@@ -4,8 +4,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsFd;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use lazaret_sentry::record::{self, Distinct};
 use nix::sys::signal::SigSet;
@@ -15,6 +14,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::error::Error;
 use crate::lifecycle::host_root::HostRoot;
 use crate::lifecycle::launch::{self, Launched, Opening};
+use crate::lifecycle::terminal::Terminal;
 use crate::lifecycle::{CreateRequest, LifecycleError, create, delete};
 use crate::options::Options;
 use crate::state::{self, Status};
@@ -70,7 +70,7 @@ fn remove_stale(options: &Options, id: &str) -> Result<(), Error> {
 
 fn see_through(options: &Options, id: &str, launched: Launched, signals: &SignalFd) -> Result<Outcome, Error> {
     let mut watched = launched.watched;
-    let waited = wait(&mut watched, signals);
+    let waited = attend(&mut watched, launched.terminal.as_ref(), signals);
     if waited.is_err() {
         watched.kill();
     }
@@ -81,12 +81,22 @@ fn see_through(options: &Options, id: &str, launched: Launched, signals: &Signal
     Ok(Outcome { exit_status, refusals, ended_by_lazaret })
 }
 
+/// Waits for the end, with a relay between the terminals if there are two.
+fn attend(watched: &mut Watched, connection: Option<&OwnedFd>, signals: &SignalFd) -> io::Result<(u8, Option<String>)> {
+    let terminal = connection.map(Terminal::start).transpose()?;
+    let waited = wait(watched, terminal.as_ref(), signals);
+    if let Some(terminal) = terminal {
+        terminal.finish();
+    }
+    waited
+}
+
 /// Waits for the end, forwarding signals meanwhile.
-fn wait(watched: &mut Watched, signals: &SignalFd) -> io::Result<(u8, Option<String>)> {
+fn wait(watched: &mut Watched, terminal: Option<&Terminal>, signals: &SignalFd) -> io::Result<(u8, Option<String>)> {
     let mut ended_by = None;
     loop {
         match watched.until_end(Some(signals.as_fd()))? {
-            End::Caller => forward(watched, signals)?,
+            End::Caller => forward(watched, terminal, signals)?,
             End::Own => return Ok((exit_status(watched.init.as_fd())?, ended_by)),
             End::Killed(reason) => {
                 ended_by = Some(reason);
@@ -109,11 +119,15 @@ fn exit_status(pidfd: BorrowedFd<'_>) -> io::Result<u8> {
 
 /// Passes a signal on. The first process of a pid namespace never dies of one that it does not handle, which would make
 /// Ctrl-C useless for most commands; so one whose default is to end is carried out by killing.
-fn forward(watched: &Watched, signals: &SignalFd) -> io::Result<()> {
+fn forward(watched: &Watched, terminal: Option<&Terminal>, signals: &SignalFd) -> io::Result<()> {
     let Some(info) = signals.read_signal()? else { return Ok(()) };
     let Some(signal) = i32::try_from(info.ssi_signo).ok().and_then(crate::sys::process::signal_of) else {
         return Ok(());
     };
+    if let (Some(terminal), Signal::WINCH) = (terminal, signal) {
+        terminal.resize();
+        return Ok(());
+    }
     let ends = signal != Signal::WINCH && signal != Signal::CONT;
     if ends && !handles(watched, signal) {
         watched.kill();

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::lifecycle::launch::{Launch, Opening};
-use crate::lifecycle::{CreateRequest, LifecycleError};
+use crate::lifecycle::{CreateRequest, LifecycleError, terminal};
 use crate::rootfs::Rootfs;
 use crate::spec::container::{Capabilities, Container, IdMappings, Namespace, Namespaces, Process};
 use crate::spec::mounts::{Mount, MountKind};
@@ -81,7 +81,7 @@ impl HostRoot {
                 },
                 no_new_privileges: true,
                 rlimits: Vec::new(),
-                terminal: false,
+                terminal: terminal::is_interactive(),
                 console_size: None,
                 oom_score_adj: None,
                 apparmor_profile: None,

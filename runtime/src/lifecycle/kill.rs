@@ -12,12 +12,12 @@ use crate::state::{self, ProcessId, Status, Stored};
 /// Sends `signal` to the container's first process, or with `all` to every process in its cgroup.
 ///
 /// # Errors
-/// [`LifecycleError::NotRunning`] unless it is created or running (with `all`, a stopped container is no error: its
+/// [`LifecycleError::NotRunning`] unless it is created, running or paused (with `all`, a stopped container is no error: its
 /// first process may have left others behind).
 pub fn kill(options: &Options, id: &str, signal: Signal, all: bool) -> Result<(), Error> {
     let state = state::peek(&options.root, id)?;
     let status = state.status();
-    let alive = matches!(status, Status::Created | Status::Running);
+    let alive = matches!(status, Status::Created | Status::Running | Status::Paused);
     if all {
         return signal_all(&state, signal);
     }
@@ -27,8 +27,15 @@ pub fn kill(options: &Options, id: &str, signal: Signal, all: bool) -> Result<()
     match rustix::process::pidfd_send_signal(&pidfd, signal) {
         Err(rustix::io::Errno::SRCH) => Err(not_running().into()),
         Err(error) => Err(LifecycleError::Signal(error.into()).into()),
+        Ok(()) if status == Status::Paused && signal == Signal::KILL => die_in_frost(&state),
         Ok(()) => Ok(()),
     }
+}
+
+/// A process that the freezer of cgroup v1 holds does not even die of SIGKILL; the thaw that it needs is due anyway,
+/// since with the first process the container ends. Any other signal waits for `resume`.
+fn die_in_frost(state: &Stored) -> Result<(), Error> {
+    state.cgroup.as_ref().map_or(Ok(()), |cgroup| Ok(cgroup.thaw()?))
 }
 
 fn signal_all(state: &Stored, signal: Signal) -> Result<(), Error> {

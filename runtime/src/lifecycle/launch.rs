@@ -15,7 +15,7 @@ use crate::idmap::{self, Lease};
 use crate::init;
 use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{CreateRequest, LifecycleError};
+use crate::lifecycle::{CreateRequest, LifecycleError, terminal};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
@@ -44,6 +44,15 @@ pub(super) struct Launch {
     pub(super) opening: Opening,
 }
 
+impl Launch {
+    /// A connection for the terminal of a foreground container that asks for one and names no socket for it: our end.
+    fn connect_terminal(&self) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
+        let ours =
+            self.opening == Opening::Now && self.container.process.terminal && self.request.console_socket.is_none();
+        ours.then(terminal::connection).transpose().map_err(LifecycleError::Relay)
+    }
+}
+
 /// How the workload is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
@@ -59,11 +68,14 @@ pub(super) struct Launched {
     pub(super) pid: Pid,
     /// What its watcher needs.
     pub(super) watched: Watched,
+    /// Where its terminal arrives, if it is ours to relay.
+    pub(super) terminal: Option<OwnedFd>,
 }
 
 /// Launches. The state says `created`, or `running` for [`Opening::Now`], when this returns.
 pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
     let mut undo = Undo::default();
+    let (terminal, console) = launch.connect_terminal()?.unzip();
     let Launch { bundle, mut container, admitted, request, opening } = launch;
     check_preserved(request.preserve_fds)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
@@ -77,6 +89,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
             admitted: admitted.as_ref(),
             request: &request,
             places: &places,
+            console,
             mode: options.mode,
             interceptor: options.interceptor,
             gate: (opening == Opening::Gate).then(|| path.join(state::GATE_FILE)),
@@ -97,7 +110,8 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     if opening == Opening::Now {
         executed(&channel)?;
     }
-    Ok(succeed(options, undo, places.cgroup, (pid, init), request.id))
+    let watched = succeed(options, undo, places.cgroup, init, request.id);
+    Ok(Launched { pid, watched, terminal })
 }
 
 /// Where the container will live: made before anything runs in it.
@@ -159,7 +173,7 @@ fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {
 }
 
 /// Everything stands: nothing is to be taken back any more.
-fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, (pid, init): (Pid, OwnedFd), id: String) -> Launched {
+fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, init: OwnedFd, id: String) -> Watched {
     undo.init = None;
     if let Some(guard) = undo.cgroup.take() {
         guard.keep();
@@ -167,11 +181,10 @@ fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, (pid, init): (Pid,
     if let Some(lease) = undo.lease.take() {
         lease.keep();
     }
-    // Forgotten, not dropped: dropping the directory only unlocks it, but Undo would remove it.
+    // Taken out before Undo is dropped, which would remove it; dropped here it is only unlocked.
     drop(undo.directory.take());
-    let watched =
-        Watched { init, sentry: undo.sentry.take(), cgroup: Some(cgroup), root: options.root.clone(), id, deaf: false };
-    Launched { pid, watched }
+    let sentry = undo.sentry.take();
+    Watched { init, sentry, cgroup: Some(cgroup), root: options.root.clone(), id, deaf: false }
 }
 
 fn first_state(id: &str, bundle: PathBuf, container: &Container, mode: Mode) -> Stored {

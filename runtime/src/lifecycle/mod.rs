@@ -18,9 +18,11 @@ mod kernel_paths;
 mod kill;
 mod launch;
 mod orders;
+mod pause;
 mod start;
 mod status;
 mod streams;
+mod terminal;
 mod undo;
 
 pub use create::create;
@@ -28,6 +30,7 @@ pub use delete::delete;
 pub use foreground::{Outcome, run, run_on_host_root};
 pub use host_root::HostRoot;
 pub use kill::{kill, parse_signal};
+pub use pause::{pause, resume};
 pub use start::start;
 pub use status::{OciState, state};
 
@@ -118,6 +121,9 @@ pub enum LifecycleError {
     /// The standard streams could not be passed on.
     #[error("could not pass the standard streams on")]
     Streams(#[source] std::io::Error),
+    /// The relay between the caller's terminal and the container's.
+    #[error("could not relay the terminal")]
+    Relay(#[source] std::io::Error),
     /// A property of the process that only the host may set.
     #[error("could not set {field} to {value}")]
     Property {
@@ -170,6 +176,7 @@ impl LifecycleError {
             Self::Monitor(_) => 1021,
             Self::Filter(_) => 1024,
             Self::Streams(_) => 1025,
+            Self::Relay(_) => 1009,
             Self::NoCommand => 1022,
             Self::Undead(_) => 1023,
         }
@@ -194,6 +201,7 @@ impl LifecycleError {
             | Self::ConsoleSocket { .. }
             | Self::Gate(_)
             | Self::Streams(_)
+            | Self::Relay(_)
             | Self::Property { .. }
             | Self::PreserveFds { .. }
             | Self::Monitor(_)
@@ -212,6 +220,7 @@ impl Status {
             Self::Creating => "creating",
             Self::Created => "created",
             Self::Running => "running",
+            Self::Paused => "paused",
             Self::Stopped => "stopped",
         }
     }

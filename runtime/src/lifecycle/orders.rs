@@ -18,7 +18,7 @@ use crate::network;
 use crate::options::{Interceptor, Mode};
 use crate::policy::Admitted;
 use crate::rootfs::{self, Rootfs};
-use crate::spec::container::{Container, IdMappings, IdRange, Namespace, Process};
+use crate::spec::container::{Container, IdRange, Namespace, Process};
 use crate::spec::mounts::MountKind;
 use crate::trees::{self, Setting};
 
@@ -32,6 +32,8 @@ pub(super) struct Ingredients<'a> {
     pub(super) request: &'a CreateRequest,
     /// Where the container will live.
     pub(super) places: &'a Places,
+    /// The container's end of a terminal connection of ours.
+    pub(super) console: Option<OwnedFd>,
     /// The mode.
     pub(super) mode: Mode,
     /// How trapped calls reach the sentry.
@@ -76,7 +78,7 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
         sysctl: sysctls(from),
         loopback: matches!(from.places.plan.network, Network::New),
         new_cgroup: from.places.plan.new_cgroup,
-        process: process(container, &from.places.mappings, from.request)?,
+        process: process(from)?,
         confinement: confinement(from, sandbox)?,
         console: console(from)?,
         as_child: matches!(from.request.rootfs, Rootfs::ThrowAway { .. }),
@@ -136,8 +138,9 @@ fn sysctls(from: &Ingredients<'_>) -> Vec<(PathBuf, String)> {
     defaults.map(|(key, value)| (network::sysctl_file(key), value)).chain(own).collect()
 }
 
-fn process(container: &Container, mappings: &IdMappings, request: &CreateRequest) -> Result<Process, Error> {
-    let process = container.process.clone();
+fn process(from: &Ingredients<'_>) -> Result<Process, Error> {
+    let process = from.container.process.clone();
+    let mappings = &from.places.mappings;
     for (field, ranges, id) in
         [("process.user.uid", &mappings.uids, process.uid), ("process.user.gid", &mappings.gids, process.gid)]
     {
@@ -146,13 +149,16 @@ fn process(container: &Container, mappings: &IdMappings, request: &CreateRequest
             return Err(LifecycleError::Property { field, value: id.to_string(), source }.into());
         }
     }
-    if process.terminal && request.console_socket.is_none() {
-        return Err(LifecycleError::Terminal("the bundle asks for a terminal, but there is no --console-socket").into());
+    let connected = from.request.console_socket.is_some() || from.console.is_some();
+    match (process.terminal, connected) {
+        (true, false) => {
+            Err(LifecycleError::Terminal("process.terminal is set, but there is no --console-socket").into())
+        }
+        (false, true) => {
+            Err(LifecycleError::Terminal("--console-socket is given, but process.terminal is not set").into())
+        }
+        _ => Ok(process),
     }
-    if !process.terminal && request.console_socket.is_some() {
-        return Err(LifecycleError::Terminal("--console-socket was given, but process.terminal is not set").into());
-    }
-    Ok(process)
 }
 
 fn confinement(from: &Ingredients<'_>, sandbox: bool) -> Result<Confinement, Error> {
@@ -174,7 +180,9 @@ fn confinement(from: &Ingredients<'_>, sandbox: bool) -> Result<Confinement, Err
 }
 
 fn console(from: &Ingredients<'_>) -> Result<Option<OwnedFd>, Error> {
-    let Some(path) = &from.request.console_socket else { return Ok(None) };
+    let Some(path) = &from.request.console_socket else {
+        return Ok(from.console.as_ref().map(OwnedFd::try_clone).transpose().map_err(LifecycleError::Relay)?);
+    };
     let connect = || -> std::io::Result<OwnedFd> {
         let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
         rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;

@@ -15,7 +15,7 @@ pub struct OciState {
     pub oci_version: String,
     /// The container's id.
     pub id: String,
-    /// `creating`, `created`, `running` or `stopped`.
+    /// `creating`, `created`, `running`, `paused` or `stopped`.
     pub status: Status,
     /// The first process; 0 once it has ended.
     pub pid: i32,

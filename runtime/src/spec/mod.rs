@@ -20,6 +20,7 @@ mod rlimit;
 mod root;
 mod schema;
 mod seccomp;
+pub mod supported;
 pub mod sysctl;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,6 +32,7 @@ use oci_spec::runtime::Linux;
 pub(crate) use capability::mask_of as capability_mask;
 pub use capability::names as capability_names;
 pub use error::SpecError;
+pub use version::{NEWEST as NEWEST_VERSION, OLDEST as OLDEST_VERSION};
 
 use crate::bundle::Bundle;
 use container::{Container, Namespace};
@@ -45,6 +47,15 @@ use container::{Container, Namespace};
 pub fn check(bundle: &Bundle) -> Result<Container, SpecError> {
     root::refuse_missing(bundle)?;
     check_with(bundle, process::apparmor_exists())
+}
+
+/// Checks limits that came by themselves ([`Bundle::of_resources`]), for `update`.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_resources(bundle: &Bundle) -> Result<resources::Resources, SpecError> {
+    schema::refuse_unsupported(bundle)?;
+    limits::check(bundle, bundle.spec().linux().as_ref())
 }
 
 /// [`check`] for tests: the root file system need not exist.

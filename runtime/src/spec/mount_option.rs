@@ -118,6 +118,11 @@ const OPTIONS: &[(&str, Meaning)] = &[
     ("remount", Meaning::Refused("a container's mounts are made once; write the options on the mount itself")),
 ];
 
+/// The options that are obeyed, for `features`.
+pub(super) fn obeyed() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().filter(|(_, meaning)| !matches!(meaning, Meaning::Refused(_))).map(|(name, _)| *name)
+}
+
 /// The meaning of `name`; `None` for an option of the file system itself, or an unknown one.
 pub(super) fn meaning(name: &str) -> Option<Meaning> {
     OPTIONS.iter().find(|(known, _)| *known == name).map(|(_, meaning)| *meaning)

@@ -73,6 +73,30 @@ fn walk_value(bundle: &Bundle, parent: &str, value: &Value, key: &'static Key) -
     }
 }
 
+/// Whether the key at `path` is implemented. What is below a key that the typed checks read as a whole is theirs to say.
+pub(super) fn implements(path: &[&str]) -> bool {
+    let mut keys = keys::TOP;
+    for (depth, name) in path.iter().enumerate() {
+        let Some(key) = keys.iter().find(|key| key.name == *name) else { return false };
+        match key.shape {
+            Shape::Object(below) | Shape::List(below) => keys = below,
+            Shape::Read => return depth + 1 == path.len(),
+            Shape::Refused(_) | Shape::RefusedNumber(_) => return false,
+        }
+    }
+    // An object or a list counts when anything in it does.
+    keys.iter().any(|key| !matches!(key.shape, Shape::Refused(_) | Shape::RefusedNumber(_)))
+}
+
+/// The hooks that are run.
+pub(super) fn implemented_hooks() -> impl Iterator<Item = &'static str> {
+    let hooks = keys::TOP.iter().filter(|key| key.name == "hooks").filter_map(|key| match key.shape {
+        Shape::Object(points) | Shape::List(points) => Some(points),
+        Shape::Read | Shape::Refused(_) | Shape::RefusedNumber(_) => None,
+    });
+    hooks.flatten().map(|point| point.name).filter(|name| implements(&["hooks", name]))
+}
+
 /// Whether a value is one that engines write for "not set".
 fn says_nothing(value: &Value) -> bool {
     match value {
@@ -133,6 +157,12 @@ mod tests {
                 assert!(walk_object(&bundle, "", &value_at(&path, nothing), keys::TOP).is_ok(), "{path}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_implemented_is_told_from_the_table() {
+        assert!(implements(&["process", "apparmorProfile"]) && implements(&["mounts", "uidMappings"]));
+        assert!(!implements(&["process", "selinuxLabel"]) && !implements(&["windows"]) && !implements(&["nonsense"]));
     }
 
     #[test]

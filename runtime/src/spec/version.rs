@@ -3,6 +3,11 @@
 use super::error::SpecError;
 use crate::bundle::Bundle;
 
+/// The oldest version of the specification whose bundles are read.
+pub const OLDEST: &str = "1.0.0";
+/// The newest version of the specification that lazaret knows; it writes this one.
+pub const NEWEST: &str = "1.3.0";
+
 /// Refuses every other version. Pre-releases (`1.0.2-dev`) and build data are accepted: they promise no less.
 pub(super) fn check(bundle: &Bundle) -> Result<(), SpecError> {
     let version = bundle.spec().version();
@@ -36,7 +41,7 @@ mod tests {
 
     #[test]
     fn versions_one_are_accepted_and_nothing_else() {
-        for good in ["1.0.0", "1.0.2-dev", "1.2.1", "1.3.0-rc.1+dev", "1.0.0-rc5", "1.10.0"] {
+        for good in [OLDEST, NEWEST, "1.0.2-dev", "1.2.1", "1.3.0-rc.1+dev", "1.0.0-rc5", "1.10.0"] {
             assert!(is_version_one(good), "{good}");
         }
         for bad in ["0.9.0", "2.0.0", "1", "1.0", "1.0.0.0", "1.0.x", "v1.0.0", "1.0.0-", "1.0.0+", "1.01.0", " 1.0.0"]
