@@ -204,6 +204,9 @@ impl Tasks {
         match self.launcher.call(Call::Delete { id: id.to_owned(), force: false }, &[]).await {
             // Somebody was faster; nothing is left, which is what was asked for.
             Ok(_) | Err(ShimError::Runtime(launcher::Failure { kind: launcher::FailureKind::NotFound, .. })) => {}
+            Err(ShimError::Launcher(_gone)) => {
+                launcher::delete_without(&self.reaper, &self.root, id, &container.bundle).await?;
+            }
             Err(error) => return Err(error),
         }
         self.map().remove(id);

@@ -4,9 +4,10 @@
 //! single-threaded process. It serves one request at a time: a slow create delays other creates, starts and deletes
 //! of the pod, but neither signals nor states nor exits, which the daemon handles itself. This file holds what the
 //! two processes say to each other; `client` is the daemon's side, `process` the launcher's, `runtime` the only
-//! place that touches the library, `packet` the framing.
+//! place that touches the library, `packet` the framing, `orphan` what is left to do when the launcher is gone.
 
 mod client;
+mod orphan;
 mod packet;
 mod process;
 mod runtime;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use client::Launcher;
+pub(crate) use orphan::delete as delete_without;
 pub(crate) use packet::pair;
 pub(crate) use process::run;
 pub(crate) use runtime::{Runtime, close_inherited, end_reason, fork, known_pid, now, pids, v1_directory};
