@@ -3,12 +3,18 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use lazaret::cgroup;
+use lazaret::lifecycle::{Flags, Limits};
 use lazaret::options::{self, Interceptor, Mode};
+
+/// What `--version` says after the name: two lines of runc's shape.
+const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
 
 /// Runs OCI containers, and commands, that cannot get out.
 #[derive(Debug, Parser)]
-#[command(name = "lazaret", version, max_term_width = 110, disable_help_subcommand = true)]
+#[command(name = "lazaret", version = VERSION, disable_version_flag = true)]
+#[command(max_term_width = 110, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -37,6 +43,35 @@ pub(crate) struct Global {
     /// Log more
     #[arg(long, global = true)]
     pub(crate) debug: bool,
+    /// Place containers through systemd
+    #[arg(long)]
+    pub(crate) systemd_cgroup: bool,
+    /// Whether to ignore what an ordinary user may not do with cgroups
+    #[arg(long, value_enum, default_value_t = Rootless::Auto, hide = true)]
+    pub(crate) rootless: Rootless,
+    /// Print the version
+    #[arg(long, short = 'v', short_alias = 'V', action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+impl Global {
+    /// Why the options cannot be obeyed, if they cannot.
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        if self.systemd_cgroup && !cgroup::HAS_SYSTEMD_DRIVER {
+            return Some("--systemd-cgroup is not supported: lazaret writes cgroups itself; use the cgroupfs driver");
+        }
+        match self.rootless {
+            Rootless::True => Some("--rootless true is not supported yet: lazaret runs containers as root"),
+            Rootless::Auto | Rootless::False => None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Rootless {
+    Auto,
+    True,
+    False,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -97,6 +132,28 @@ pub(crate) enum Verb {
     Kill(Kill),
     /// Delete a stopped container
     Delete(Delete),
+    /// List the containers
+    List(List),
+    /// List the processes of a container
+    Ps(Ps),
+    /// Stop every process of a container where it is
+    Pause(Id),
+    /// Let the processes of a paused container go on
+    Resume(Id),
+    /// Change the limits of a container
+    Update(Update),
+    /// Print what a container uses, again and again, and when memory runs out
+    Events(Events),
+    /// Write a first config.json
+    Spec(Spec),
+    /// Print what this build supports, as JSON
+    Features,
+    /// Not supported
+    #[command(hide = true)]
+    Checkpoint(Ignored),
+    /// Not supported
+    #[command(hide = true)]
+    Restore(Ignored),
 }
 
 #[derive(Debug, Args)]
@@ -162,4 +219,178 @@ pub(crate) struct Delete {
     pub(crate) force: bool,
     /// The container's id
     pub(crate) id: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    /// Form of the list
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// Print the ids alone
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ps {
+    /// Form of the list; json has the process ids alone
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) format: Format,
+    /// The container's id
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lazaret update --memory 64M --pids-limit 100 ID")]
+pub(crate) struct Update {
+    /// File with the limits as a LinuxResources object in JSON, or - for standard input
+    #[arg(long, short, value_name = "FILE", conflicts_with = "flags")]
+    resources: Option<PathBuf>,
+    #[command(flatten)]
+    flags: UpdateFlags,
+    /// The container's id
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+#[group(id = "flags", multiple = true)]
+struct UpdateFlags {
+    /// Memory, in bytes or as 64M
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    memory: Option<String>,
+    /// Memory that is left to the container when others want it
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    memory_reservation: Option<String>,
+    /// Memory and swap together; -1 is unlimited
+    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
+    memory_swap: Option<String>,
+    /// Share of the processors against others, 2 to 262144
+    #[arg(long, alias = "cpu-share", value_name = "SHARES")]
+    cpu_shares: Option<u64>,
+    /// Microseconds of processor time in each period; -1 is unlimited
+    #[arg(long, value_name = "MICROSECONDS", allow_negative_numbers = true)]
+    cpu_quota: Option<i64>,
+    /// The period of the quota
+    #[arg(long, value_name = "MICROSECONDS")]
+    cpu_period: Option<u64>,
+    /// Processors, as 0-3,7
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    /// Memory nodes, as 0-1
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// Processes and threads; -1 is unlimited
+    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
+    pids_limit: Option<i64>,
+    /// Share of the block devices against others, 10 to 1000
+    #[arg(long, value_name = "WEIGHT")]
+    blkio_weight: Option<u16>,
+}
+
+impl Update {
+    /// The container and where its new limits come from.
+    pub(crate) fn limits(self) -> (String, Limits) {
+        let UpdateFlags { memory, memory_reservation, memory_swap, cpu_shares, cpu_quota, cpu_period, .. } = self.flags;
+        let limits = match self.resources {
+            Some(path) if path.as_os_str() == "-" => Limits::StandardInput,
+            Some(path) => Limits::File(path),
+            None => Limits::Flags(Flags {
+                memory,
+                memory_reservation,
+                memory_swap,
+                cpu_shares,
+                cpu_quota,
+                cpu_period,
+                cpuset_cpus: self.flags.cpuset_cpus,
+                cpuset_mems: self.flags.cpuset_mems,
+                pids_limit: self.flags.pids_limit,
+                blkio_weight: self.flags.blkio_weight,
+            }),
+        };
+        (self.id, limits)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Events {
+    /// Print the statistics once and end
+    #[arg(long)]
+    pub(crate) stats: bool,
+    /// Time between two statistics, such as 5s or 500ms
+    #[arg(long, default_value = "5s", value_name = "DURATION")]
+    pub(crate) interval: String,
+    /// The container's id
+    pub(crate) id: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Spec {
+    /// The bundle's directory
+    #[arg(long, short, default_value = ".", value_name = "DIR")]
+    pub(crate) bundle: PathBuf,
+}
+
+/// The arguments of a verb that is refused whatever they are.
+#[derive(Debug, Args)]
+pub(crate) struct Ignored {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    _arguments: Vec<OsString>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> Option<&'static str> {
+        Cli::try_parse_from([&["lazaret"], arguments].concat()).expect("parse").global.refusal()
+    }
+
+    #[test]
+    fn the_grammar_holds_and_names_the_version_of_the_specification() {
+        Cli::command().debug_assert();
+        assert!(VERSION.ends_with(lazaret::spec::NEWEST_VERSION), "{VERSION}");
+        for flag in ["-v", "--version"] {
+            let shown = Cli::try_parse_from(["lazaret", flag]).unwrap_err().to_string();
+            assert_eq!(shown, format!("lazaret {VERSION}\n"));
+        }
+    }
+
+    #[test]
+    fn what_callers_of_runc_send_is_understood() {
+        for line in [
+            "--root /r --log /l --log-format json --rootless=auto list --format=json",
+            "--rootless=false ps --format json ID",
+            "ps -f json ID",
+            "list -q",
+            "pause ID",
+            "resume ID",
+            "update --resources=- ID",
+            "update -r - ID",
+            "update --memory 64M --memory-swap -1 --cpu-quota -1 --cpu-share 2 --pids-limit -1 ID",
+            "events --stats ID",
+            "events --interval=5s ID",
+            "spec -b /b",
+            "features",
+            "checkpoint --image-path /i --status-fd 3 ID",
+            "restore --image-path /i ID",
+        ] {
+            let words = line.split(' ').collect::<Vec<_>>();
+            assert_eq!(refused(&words), None, "{line}");
+        }
+        assert!(Cli::try_parse_from(["lazaret", "update", "--resources=-", "--memory", "1", "ID"]).is_err());
+    }
+
+    #[test]
+    fn options_that_are_not_obeyed_are_refused_by_name() {
+        assert!(refused(&["--systemd-cgroup", "list"]).unwrap().starts_with("--systemd-cgroup "));
+        assert!(refused(&["--rootless", "true", "list"]).unwrap().starts_with("--rootless true "));
+    }
 }

@@ -4,7 +4,7 @@ use crate::bundle::BundleError;
 use crate::cgroup::CgroupError;
 use crate::channel::{ChannelError, Failure};
 use crate::idmap::IdmapError;
-use crate::lifecycle::LifecycleError;
+use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, UpdateError};
 use crate::namespaces::NamespaceError;
 use crate::network::NetworkError;
 use crate::policy::PolicyError;
@@ -34,6 +34,15 @@ pub enum Error {
     /// The verb does not fit the container's status, or the caller's arguments.
     #[error(transparent)]
     Lifecycle(#[from] LifecycleError),
+    /// New limits that cannot be read.
+    #[error(transparent)]
+    Update(#[from] UpdateError),
+    /// Events that cannot be told.
+    #[error(transparent)]
+    Events(#[from] EventsError),
+    /// A first configuration that cannot be written.
+    #[error(transparent)]
+    ConfigFile(#[from] ConfigFileError),
     /// Id mapping.
     #[error(transparent)]
     Idmap(#[from] IdmapError),
@@ -93,6 +102,9 @@ impl Error {
             Self::Policy(error) => error.code(),
             Self::State(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
+            Self::Update(error) => error.code(),
+            Self::Events(error) => error.code(),
+            Self::ConfigFile(error) => error.code(),
             Self::Idmap(error) => error.code(),
             Self::Namespace(error) => error.code(),
             Self::Network(error) => error.code(),
@@ -122,13 +134,19 @@ impl Error {
             Self::Policy(error) => error.hint(),
             Self::State(error) => error.hint(),
             Self::Lifecycle(error) => error.hint(),
+            Self::ConfigFile(error) => error.hint(),
             Self::Idmap(error) => error.hint(),
             Self::Namespace(error) => error.hint(),
             Self::Rootfs(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Cgroup(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
-            Self::Network(_) | Self::Sentry(_) | Self::Launch(_) | Self::Channel(_) => None,
+            Self::Update(_)
+            | Self::Events(_)
+            | Self::Network(_)
+            | Self::Sentry(_)
+            | Self::Launch(_)
+            | Self::Channel(_) => None,
         }
     }
 
@@ -143,8 +161,12 @@ impl Error {
             Self::State(StateError::InvalidId { .. }) | Self::Bundle(_) | Self::Spec(_) | Self::Lifecycle(_) => {
                 Kind::Invalid
             }
+            Self::Update(_) | Self::Events(EventsError::Interval(_)) => Kind::Invalid,
+            Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
             Self::Policy(_) => Kind::Denied,
             Self::State(StateError::Io { .. } | StateError::Malformed { .. })
+            | Self::Events(EventsError::Output(_))
+            | Self::ConfigFile(ConfigFileError::Write { .. })
             | Self::Idmap(_)
             | Self::Namespace(_)
             | Self::Network(_)

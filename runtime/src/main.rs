@@ -4,13 +4,15 @@
 
 mod cli;
 mod log;
+mod show;
+mod table;
 
 use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use lazaret::error::Error;
-use lazaret::lifecycle::{self, CreateRequest, Outcome};
+use lazaret::lifecycle::{self, CreateRequest, LifecycleError, Outcome};
 use lazaret::options::Options;
 
 use cli::{Cli, Verb};
@@ -28,6 +30,9 @@ fn main() -> ExitCode {
     match log::start(cli.global.log.as_deref(), cli.global.log_format, cli.global.debug) {
         Ok(()) => {}
         Err(error) => return refuse(&format!("could not open the log file: {error}")),
+    }
+    if let Some(why) = cli.global.refusal() {
+        return refuse(why);
     }
     let (mode, interceptor) = match (cli.global.mode.mode(), cli.global.interceptor.interceptor()) {
         (Ok(mode), Ok(interceptor)) => (mode, interceptor),
@@ -81,7 +86,30 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
             lifecycle::kill(options, &arguments.id, signal, arguments.all).map(|()| 0)
         }
         Verb::Delete(arguments) => lifecycle::delete(options, &arguments.id, arguments.force).map(|()| 0),
+        Verb::List(arguments) => show::list(options, &arguments).map(status_of),
+        Verb::Ps(arguments) => show::ps(options, &arguments).map(status_of),
+        Verb::Pause(arguments) => lifecycle::pause(options, &arguments.id).map(|()| 0),
+        Verb::Resume(arguments) => lifecycle::resume(options, &arguments.id).map(|()| 0),
+        Verb::Update(arguments) => {
+            let (id, limits) = arguments.limits();
+            lifecycle::update(options, &id, limits).map(|()| 0)
+        }
+        Verb::Events(arguments) => show::events(options, &arguments).map(status_of),
+        Verb::Spec(arguments) => lifecycle::write_default_config(&arguments.bundle).map(|()| 0),
+        Verb::Features => Ok(print_json(&lifecycle::features())),
+        Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
+        Verb::Restore(_) => Err(no_snapshots("restore")),
     }
+}
+
+/// What cannot be printed has nobody who reads it.
+fn status_of(printed: std::io::Result<()>) -> u8 {
+    if printed.is_ok() { 0 } else { FAILURE }
+}
+
+fn no_snapshots(verb: &'static str) -> Error {
+    let why = "lazaret does not save the memory and the kernel state of a container";
+    LifecycleError::NotSupported { verb, why }.into()
 }
 
 fn request(arguments: cli::Create) -> CreateRequest {
@@ -114,7 +142,7 @@ fn print_json(value: &impl serde::Serialize) -> u8 {
     let printed = serde_json::to_string_pretty(value)
         .map_err(std::io::Error::from)
         .and_then(|text| writeln!(std::io::stdout(), "{text}"));
-    if printed.is_ok() { 0 } else { FAILURE }
+    status_of(printed)
 }
 
 /// One error: its number, its causes, and a hint.
@@ -131,6 +159,7 @@ fn report(error: &Error) -> ExitCode {
 }
 
 fn refuse(why: &str) -> ExitCode {
+    tracing::error!("{why}");
     say(&format!("error[lazaret-1030]: {why}"));
     ExitCode::from(FAILURE)
 }

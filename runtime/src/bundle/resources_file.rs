@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::{Linux, LinuxResources, Spec};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Bundle, BundleError, config_file};
 
@@ -15,7 +15,9 @@ impl Bundle {
     /// # Errors
     /// [`BundleError::Malformed`] or [`BundleError::WrongType`].
     pub fn of_resources(source: &Path, text: &str) -> Result<Self, BundleError> {
-        let raw = config_file::parse_raw(source, text)?;
+        config_file::parse_raw(source, text)?;
+        // An object for sure: the typed form would also be read from a list, whose elements have no names to check.
+        let raw: Map<String, Value> = config_file::parse_typed(source, text)?;
         let resources: LinuxResources = config_file::parse_typed(source, text)?;
         let mut linux = Linux::default();
         linux.set_resources(Some(resources));

@@ -42,6 +42,8 @@ pub use crate::cgroup::entry::Entry;
 pub use crate::cgroup::error::CgroupError;
 pub use crate::cgroup::hierarchy::{Hierarchies, Version};
 
+/// Whether this build can place containers through systemd (transient units over D-Bus). Told by `features`.
+pub const HAS_SYSTEMD_DRIVER: bool = false;
 /// Controllers of v1 whose files are the statistics of a container.
 const STATISTICS: [&str; 3] = ["memory", "cpuacct", "pids"];
 

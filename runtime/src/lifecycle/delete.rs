@@ -101,7 +101,7 @@ fn kill_and_wait(process: ProcessId, id: &str) -> Result<(), Error> {
 }
 
 /// Whether the process has ended within the limit. A zombie has.
-fn wait_for(process: ProcessId, limit: Duration) -> Result<bool, LifecycleError> {
+pub(super) fn wait_for(process: ProcessId, limit: Duration) -> Result<bool, LifecycleError> {
     let Some(pidfd) = kill::open(process)? else { return Ok(true) };
     let limit = Timespec::try_from(limit).ok();
     let ready = rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], limit.as_ref());

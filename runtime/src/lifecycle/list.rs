@@ -1,5 +1,6 @@
 //! `list`: every container that has its state in the state directory.
 
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 
 use crate::error::Error;
@@ -28,7 +29,9 @@ pub fn list(options: &Options) -> Result<Vec<Listed>, Error> {
     for id in state::ids(&options.root)? {
         match of_container(options, &id) {
             Ok(container) => listed.push(container),
-            Err(StateError::NotFound { .. }) => tracing::debug!(id, "a container ended while it was listed"),
+            // It ended meanwhile, or it is a folder of something else: engines keep one root below another.
+            Err(StateError::NotFound { .. }) => {}
+            Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(id, %error, "a container cannot be listed"),
         }
     }

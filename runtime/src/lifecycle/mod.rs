@@ -11,28 +11,41 @@ use crate::rootfs::Rootfs;
 use crate::state::Status;
 
 mod create;
+mod default_config;
 mod delete;
+mod events;
+mod features;
 mod foreground;
 mod host_root;
 mod kernel_paths;
 mod kill;
 mod launch;
+mod list;
 mod orders;
 mod pause;
+mod ps;
 mod start;
 mod status;
 mod streams;
 mod terminal;
 mod undo;
+mod update;
+mod users;
 
 pub use create::create;
+pub use default_config::{ConfigFileError, write_default_config};
 pub use delete::delete;
+pub use events::{Event, EventsError, events, parse_interval, stats};
+pub use features::features;
 pub use foreground::{Outcome, run, run_on_host_root};
 pub use host_root::HostRoot;
 pub use kill::{kill, parse_signal};
+pub use list::{Listed, list};
 pub use pause::{pause, resume};
+pub use ps::{Process, process_ids, processes};
 pub use start::start;
 pub use status::{OciState, state};
+pub use update::{Flags, Limits, UpdateError, update};
 
 /// What `create` needs beside the options.
 #[derive(Debug, Default)]
@@ -152,6 +165,14 @@ pub enum LifecycleError {
     /// No command was given.
     #[error("no command to run")]
     NoCommand,
+    /// A verb of runc that lazaret does not have.
+    #[error("{verb} is not supported: {why}")]
+    NotSupported {
+        /// The verb.
+        verb: &'static str,
+        /// Why.
+        why: &'static str,
+    },
     /// Processes of the container outlive its end.
     #[error("could not end every process of container {0:?}")]
     Undead(String),
@@ -179,6 +200,7 @@ impl LifecycleError {
             Self::Relay(_) => 1009,
             Self::NoCommand => 1022,
             Self::Undead(_) => 1023,
+            Self::NotSupported { .. } => 1026,
         }
     }
 
@@ -206,6 +228,7 @@ impl LifecycleError {
             | Self::PreserveFds { .. }
             | Self::Monitor(_)
             | Self::Filter(_)
+            | Self::NotSupported { .. }
             | Self::Undead(_) => return None,
         };
         Some(hint.to_owned())

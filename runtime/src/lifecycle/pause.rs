@@ -2,7 +2,7 @@
 //!
 //! Called by the command line and the shim. Nothing of it is stored: the status `paused` is read from the cgroup.
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, CgroupError};
 use crate::error::Error;
 use crate::lifecycle::LifecycleError;
 use crate::options::Options;
@@ -15,10 +15,11 @@ use crate::state::{Directory, Status, Stored};
 /// already, `CgroupError::NotFrozen` when a process cannot be stopped in time (they all run again then).
 pub fn pause(options: &Options, id: &str) -> Result<(), Error> {
     let (_locked, state) = open(options, id)?;
-    match state.status() {
-        Status::Created | Status::Running => Ok(cgroup(&state)?.freeze()?),
-        status => Err(refusal("pause", id, status, "created or running").into()),
+    let status = state.status();
+    if !matches!(status, Status::Created | Status::Running) {
+        return Err(refusal("pause", id, status, "created or running").into());
     }
+    Ok(cgroup(&state)?.freeze()?)
 }
 
 /// Lets the processes of a paused container run again.
@@ -27,10 +28,11 @@ pub fn pause(options: &Options, id: &str) -> Result<(), Error> {
 /// [`LifecycleError::NotRunning`] when it is stopped, [`LifecycleError::WrongStatus`] when it is not paused.
 pub fn resume(options: &Options, id: &str) -> Result<(), Error> {
     let (_locked, state) = open(options, id)?;
-    match state.status() {
-        Status::Paused => Ok(cgroup(&state)?.thaw()?),
-        status => Err(refusal("resume", id, status, "paused").into()),
+    let status = state.status();
+    if status != Status::Paused {
+        return Err(refusal("resume", id, status, "paused").into());
     }
+    Ok(cgroup(&state)?.thaw()?)
 }
 
 /// The state, and the lock under which no other verb changes the container meanwhile.
@@ -40,8 +42,8 @@ fn open(options: &Options, id: &str) -> Result<(Directory, Stored), Error> {
     Ok((directory, state))
 }
 
-fn cgroup(state: &Stored) -> Result<&Cgroup, Error> {
-    state.cgroup.as_ref().ok_or_else(|| crate::cgroup::CgroupError::NoHierarchy.into())
+fn cgroup(state: &Stored) -> Result<&Cgroup, CgroupError> {
+    state.cgroup.as_ref().ok_or(CgroupError::NoHierarchy)
 }
 
 fn refusal(verb: &'static str, id: &str, status: Status, needed: &'static str) -> LifecycleError {

@@ -1,0 +1,86 @@
+//! The verbs that print what they find: `list`, `ps`, `events`. Called by `main`; what they find is the library's.
+
+use std::io::{self, Write as _};
+
+use lazaret::error::Error;
+use lazaret::lifecycle::{self, Listed, Process};
+use lazaret::options::Options;
+use serde::Serialize;
+
+use crate::cli::{self, Format};
+use crate::table;
+
+/// What a verb printed, or why that was not possible.
+type Printed = Result<io::Result<()>, Error>;
+
+/// `list`.
+pub(crate) fn list(options: &Options, arguments: &cli::List) -> Printed {
+    let listed = lifecycle::list(options)?;
+    Ok(match (arguments.quiet, arguments.format) {
+        (true, _) => text(&listed.iter().map(|one| format!("{}\n", one.state.id)).collect::<String>()),
+        (false, Format::Json) => line(&listed),
+        (false, Format::Table) => {
+            let header = ["ID", "PID", "STATUS", "BUNDLE", "CREATED", "OWNER"].map(str::to_owned);
+            let rows: Vec<_> = std::iter::once(header).chain(listed.iter().map(row_of_container)).collect();
+            text(&table::aligned(&rows))
+        }
+    })
+}
+
+fn row_of_container(listed: &Listed) -> [String; 6] {
+    let state = &listed.state;
+    [
+        state.id.clone(),
+        state.pid.to_string(),
+        state.status.name().to_owned(),
+        state.bundle.display().to_string(),
+        state.created.clone(),
+        listed.owner.clone(),
+    ]
+}
+
+/// `ps`.
+pub(crate) fn ps(options: &Options, arguments: &cli::Ps) -> Printed {
+    if arguments.format == Format::Json {
+        return Ok(line(&lifecycle::process_ids(options, &arguments.id)?));
+    }
+    let header = ["UID", "PID", "PPID", "STAT", "TTY", "TIME", "CMD"].map(str::to_owned);
+    let processes = lifecycle::processes(options, &arguments.id)?;
+    let rows: Vec<_> = std::iter::once(header).chain(processes.iter().map(row_of_process)).collect();
+    Ok(text(&table::aligned(&rows)))
+}
+
+fn row_of_process(process: &Process) -> [String; 7] {
+    let (hours, minutes, seconds) = (process.seconds / 3600, process.seconds / 60 % 60, process.seconds % 60);
+    [
+        process.user.clone(),
+        process.pid.to_string(),
+        process.parent.to_string(),
+        process.state.to_string(),
+        process.terminal.clone(),
+        format!("{hours:02}:{minutes:02}:{seconds:02}"),
+        process.command.clone(),
+    ]
+}
+
+/// `events`.
+pub(crate) fn events(options: &Options, arguments: &cli::Events) -> Printed {
+    let interval = lifecycle::parse_interval(&arguments.interval)?;
+    if arguments.stats {
+        return Ok(line(&lifecycle::stats(options, &arguments.id)?));
+    }
+    lifecycle::events(options, &arguments.id, interval, &mut |event| line(event))?;
+    Ok(Ok(()))
+}
+
+/// One JSON value on a line of its own.
+fn line(value: &impl Serialize) -> io::Result<()> {
+    text(&format!("{}\n", serde_json::to_string(value)?))
+}
+
+/// Whole and at once: readers of a pipe take an event when its line is there.
+fn text(text: &str) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    output.flush()
+}
