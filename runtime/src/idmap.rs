@@ -6,7 +6,6 @@
 //! was left by a crash and is taken over.
 
 use std::io;
-use std::io::Read as _;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -236,33 +235,41 @@ pub fn new_user_namespace(mappings: &IdMappings) -> Result<OwnedFd, IdmapError> 
         .map_err(|error| IdmapError::Create(error.into()))
 }
 
-/// The mapping of an existing user namespace, in host ids. Only a process in it can be asked for it, so a child enters
-/// it and tells what its own maps are.
+/// The mapping of an existing user namespace, in the ids of our own (not of its parent, which may be another). The
+/// kernel tells it of a process only, so a child enters the namespace and waits while its maps are read.
 ///
 /// # Errors
 /// [`IdmapError::Join`].
 pub fn mappings_of(userns: BorrowedFd<'_>) -> Result<IdMappings, IdmapError> {
     let ask = || -> io::Result<IdMappings> {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let (pid, _pidfd) = clone::fork(|| u8::from(tell_maps(userns, &write).is_err()))?;
+        let (pid, pidfd) = clone::fork(|| enter_and_wait(userns, &write))?;
         drop(write);
-        let mut text = String::new();
-        let told = std::fs::File::from(read).read_to_string(&mut text);
+        let entered = rustix::io::read(&read, &mut [0_u8; 1]);
+        let map = |name: &str| {
+            let text = std::fs::read_to_string(format!("/proc/{}/{name}", pid.as_raw_nonzero()))?;
+            parse_map(&text)
+        };
+        let maps = match entered {
+            Ok(1) => map("uid_map").and_then(|uids| Ok(IdMappings { uids, gids: map("gid_map")? })),
+            _ => Err(io::ErrorKind::PermissionDenied.into()),
+        };
+        rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL)?;
         clone::reap(pid);
-        told?;
-        let (uids, gids) = text.split_once('\0').ok_or(io::ErrorKind::UnexpectedEof)?;
-        Ok(IdMappings { uids: parse_map(uids)?, gids: parse_map(gids)? })
+        maps
     };
     ask().map_err(IdmapError::Join)
 }
 
-/// The child's part of [`mappings_of`]: both maps, with a zero byte between them.
-fn tell_maps(userns: BorrowedFd<'_>, to: &OwnedFd) -> io::Result<()> {
-    nix::sched::setns(userns, nix::sched::CloneFlags::CLONE_NEWUSER)?;
-    let (uids, gids) = (std::fs::read_to_string("/proc/self/uid_map")?, std::fs::read_to_string("/proc/self/gid_map")?);
-    // At most 340 lines of 33 bytes each: a pipe takes that without a reader.
-    rustix::io::write(to, format!("{uids}\0{gids}").as_bytes())?;
-    Ok(())
+/// The child's part of [`mappings_of`]: says that it is inside, and waits to be killed.
+fn enter_and_wait(userns: BorrowedFd<'_>, tell: &OwnedFd) -> u8 {
+    let entered = nix::sched::setns(userns, nix::sched::CloneFlags::CLONE_NEWUSER).map_err(io::Error::from);
+    if entered.and_then(|()| Ok(rustix::io::write(tell, b"+")?)).is_err() {
+        return 1;
+    }
+    loop {
+        nix::unistd::pause();
+    }
 }
 
 fn parse_map(text: &str) -> io::Result<Vec<IdRange>> {

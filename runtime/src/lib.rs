@@ -17,6 +17,7 @@ mod mounted_overlay;
 pub mod namespaces;
 pub mod network;
 pub mod options;
+mod overlay;
 pub mod policy;
 pub mod rootfs;
 pub mod sealed;

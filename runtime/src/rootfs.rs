@@ -9,11 +9,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
-use crate::credentials;
 use crate::mounted_overlay;
+use crate::overlay::{Overlay, OverlayError, Writable};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// What a caller gives as root file system.
@@ -122,9 +122,6 @@ impl RootfsError {
             Self::Idmap { .. } => {
                 "ext4, xfs, btrfs, tmpfs (Linux 6.3) and others can; put the bundle there, or use --mode native"
             }
-            Self::Overlay { source, .. } if source.raw_os_error() == Some(libc::EINVAL) => {
-                "overlay layers by descriptor need Linux 6.13"
-            }
             Self::Attributes { .. } | Self::Overlay { .. } | Self::Tmpfs(_) => return None,
         };
         Some(hint.to_owned())
@@ -160,10 +157,11 @@ impl Rootfs {
             Self::Overlay { lower, upper, work, options } => {
                 let lower = lower.iter().map(|path| layer(path, opening.idmap)).collect::<Result<Vec<_>, _>>()?;
                 let writable = match (upper, work) {
-                    (Some(upper), Some(work)) => Some(Writable::open(upper, work, opening.idmap)?),
+                    (Some(upper), Some(work)) => Some(writable(upper, work, opening.idmap)?),
                     _ => None,
                 };
-                (bundle_root, overlay(&lower, writable.as_ref(), options, opening.owner)?)
+                let overlay = Overlay { lower: &lower, writable: writable.as_ref(), options, owner: opening.owner };
+                (bundle_root, overlay.mount()?)
             }
         };
         let readonly = matches!(self, Self::Bind { readonly: true, .. });
@@ -207,8 +205,20 @@ fn map_ids(tree: OwnedFd, path: &Path, idmap: Option<BorrowedFd<'_>>, recursive:
     Ok(tree)
 }
 
-/// A detached clone of what is at `path` below `at` (the descriptor itself when `path` is empty).
+/// A detached clone of what is at `path` below `at` (the descriptor itself when `path` is empty), with private
+/// propagation.
+///
+/// A clone alone stays in the peer group of what it was cloned from: mounts of the container would appear on the host,
+/// and the host's later ones in the container. pivot_root(2) refuses such a root, too.
 pub(crate) fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> io::Result<OwnedFd> {
+    let tree = clone_in_peer_group(at, path, recursive)?;
+    let private = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
+    mount_setattr(&tree, &private, recursive)?;
+    Ok(tree)
+}
+
+/// The same, in the peer group of the original: for `shared` and `slave` mounts.
+pub(crate) fn clone_in_peer_group(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> io::Result<OwnedFd> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive {
         flags |= OpenTreeFlags::AT_RECURSIVE;
@@ -216,80 +226,42 @@ pub(crate) fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> io
     Ok(rustix::mount::open_tree(at, path, flags)?)
 }
 
-/// The writable pair of an overlay. The kernel wants both on one mount, so their common parent is cloned once.
-///
-/// The clone is kept until the overlay has clones of its own: closing the last descriptor of a detached mount dissolves
-/// it, whatever descriptors of files on it are open.
-struct Writable {
-    upper: OwnedFd,
-    work: OwnedFd,
-    _mount: OwnedFd,
-}
-
-impl Writable {
-    fn open(upper: &Path, work: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<Self, RootfsError> {
-        let parent: PathBuf =
-            upper.components().zip(work.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
-        let apart = || RootfsError::NoCommonParent { upper: upper.to_owned(), work: work.to_owned() };
-        let below = |path: &Path| path.strip_prefix(&parent).map(Path::to_owned).map_err(|_not_below| apart());
-        let (upper_below, work_below) = (below(upper)?, below(work)?);
-        let tree = layer(&parent, idmap)?;
-        Self::on(tree, &upper_below, &work_below)
-    }
-
-    fn on(mount: OwnedFd, upper: &Path, work: &Path) -> Result<Self, RootfsError> {
-        let open = |path: &Path| {
-            rustix::fs::openat(&mount, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|error| RootfsError::Open { path: path.to_owned(), source: error.into() })
-        };
-        Ok(Self { upper: open(upper)?, work: open(work)?, _mount: mount })
-    }
-}
-
-fn overlay(
-    lower: &[OwnedFd],
-    writable: Option<&Writable>,
-    options: &[String],
-    (uid, gid): (u32, u32),
-) -> Result<OwnedFd, RootfsError> {
-    let failed = |option: &str, error: rustix::io::Errno| RootfsError::Overlay {
-        option: option.to_owned(),
-        source: error.into(),
-    };
-    let context = rustix::mount::fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC).map_err(|e| failed("fsopen", e))?;
-    rustix::mount::fsconfig_set_string(context.as_fd(), "source", "overlay").map_err(|e| failed("source", e))?;
-    for layer in lower {
-        rustix::mount::fsconfig_set_fd(context.as_fd(), "lowerdir+", layer).map_err(|e| failed("lowerdir+", e))?;
-    }
-    if let Some(writable) = writable {
-        for (key, fd) in [("upperdir", &writable.upper), ("workdir", &writable.work)] {
-            rustix::mount::fsconfig_set_fd(context.as_fd(), key, fd).map_err(|e| failed(key, e))?;
-        }
-    }
-    for option in options {
-        match option.split_once('=') {
-            Some((key, value)) => rustix::mount::fsconfig_set_string(context.as_fd(), key, value),
-            None => rustix::mount::fsconfig_set_flag(context.as_fd(), option.as_str()),
-        }
-        .map_err(|e| failed(option, e))?;
-    }
-    credentials::as_owner(uid, gid, || Ok(rustix::mount::fsconfig_create(context.as_fd())?))
-        .map_err(|source| RootfsError::Overlay { option: "create".to_owned(), source })?;
-    rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())
-        .map_err(|e| failed("fsmount", e))
+/// The common parent of an overlay's upper and work directory, as one tree.
+fn writable(upper: &Path, work: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<Writable, RootfsError> {
+    let parent: PathBuf =
+        upper.components().zip(work.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
+    let apart = || RootfsError::NoCommonParent { upper: upper.to_owned(), work: work.to_owned() };
+    let below = |path: &Path| path.strip_prefix(&parent).map(Path::to_owned).map_err(|_not_below| apart());
+    Ok(Writable { upper: below(upper)?, work: below(work)?, mount: layer(&parent, idmap)? })
 }
 
 /// `lower`, read-only, under an overlay whose upper layer is a new tmpfs that nothing else refers to: it is gone with
 /// the last process of the container.
+///
+/// The tmpfs is not id-mapped, which would need Linux 6.3: nothing outlives it, so its files may be owned by the
+/// container's ids themselves.
 fn throw_away(lower: &Path, opening: Opening<'_>) -> Result<OwnedFd, RootfsError> {
-    let Opening { idmap, owner, .. } = opening;
-    let tmpfs = tmpfs(&[("mode", "700")]).map_err(RootfsError::Tmpfs)?;
-    for (name, mode) in [("upper", 0o755), ("work", 0o700)] {
-        rustix::fs::mkdirat(&tmpfs, name, Mode::from_raw_mode(mode)).map_err(|e| RootfsError::Tmpfs(e.into()))?;
+    let (uid, gid) = opening.owner;
+    let prepare = || -> io::Result<OwnedFd> {
+        let mount = tmpfs(&[("mode", "755")])?;
+        for (name, mode) in [("upper", 0o755), ("work", 0o700)] {
+            rustix::fs::mkdirat(&mount, name, Mode::from_raw_mode(mode))?;
+            let (uid, gid) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+            rustix::fs::chownat(&mount, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        Ok(mount)
+    };
+    let mount = prepare().map_err(RootfsError::Tmpfs)?;
+    let writable = Writable { mount, upper: "upper".into(), work: "work".into() };
+    let lower = [layer(lower, opening.idmap)?];
+    let overlay = Overlay { lower: &lower, writable: Some(&writable), options: &[], owner: opening.owner };
+    Ok(overlay.mount()?)
+}
+
+impl From<OverlayError> for RootfsError {
+    fn from(error: OverlayError) -> Self {
+        Self::Overlay { option: error.option, source: error.source }
     }
-    let tmpfs = map_ids(tmpfs, Path::new("tmpfs"), idmap, false)?;
-    let writable = Writable::on(tmpfs, Path::new("upper"), Path::new("work"))?;
-    overlay(&[layer(lower, idmap)?], Some(&writable), &[], owner)
 }
 
 /// A new tmpfs as a detached mount.

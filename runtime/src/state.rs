@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
 
@@ -20,6 +21,10 @@ const FILE: &str = "state.json";
 pub const AUDIT_FILE: &str = "audit.jsonl";
 /// File name of the socket that `start` connects to.
 pub const GATE_FILE: &str = "start.sock";
+/// How long another verb may hold a container before a caller gives up; containerd allows a delete five seconds.
+const LOCK_PATIENCE: Duration = Duration::from_secs(4);
+/// How often it is tried meanwhile.
+const LOCK_STEP: Duration = Duration::from_millis(2);
 /// Longest container id; the state directory's name, and part of socket paths.
 const ID_BYTES: usize = 255;
 
@@ -268,8 +273,16 @@ impl Directory {
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let lock = rustix::fs::open(&path, flags, FileMode::empty()).map_err(|e| io("open", e, &path))?;
-        rustix::fs::flock(&lock, FlockOperation::LockExclusive).map_err(|e| io("lock", e, &path))?;
-        Ok(Self { path, lock })
+        let deadline = Instant::now() + LOCK_PATIENCE;
+        loop {
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Self { path, lock }),
+                Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if Instant::now() < deadline => {
+                    std::thread::sleep(LOCK_STEP);
+                }
+                Err(error) => return Err(io("lock", error, &path)),
+            }
+        }
     }
 
     /// Its path.

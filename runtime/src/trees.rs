@@ -13,8 +13,8 @@ use rustix::fs::FileType;
 use crate::idmap;
 use crate::init::orders::{CgroupHierarchy, DeviceOrder, MountOrder, MountSource};
 use crate::network;
-use crate::rootfs::clone_tree;
-use crate::spec::container::{Device, DeviceKind, IdMappings};
+use crate::rootfs::{clone_in_peer_group, clone_tree};
+use crate::spec::container::{Device, DeviceKind, IdMappings, Propagation};
 use crate::spec::mounts::{Mount, MountKind, Reach};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -180,10 +180,15 @@ fn bind(
     setting: Setting<'_>,
 ) -> Result<MountSource, TreeError> {
     let index = mount.index;
+    // Only a bundle that asks for it, and no sandbox, stays in touch with the mounts of the host.
+    let clone = match mount.propagation {
+        Some((Propagation::Shared | Propagation::Slave, _)) => clone_in_peer_group,
+        Some((Propagation::Private | Propagation::Unbindable, _)) | None => clone_tree,
+    };
     let open = || -> io::Result<(OwnedFd, bool)> {
         let tree = match judged {
-            Some(fd) => clone_tree(fd.as_fd(), Path::new(""), recursive)?,
-            None => clone_tree(rustix::fs::CWD, path, recursive)?,
+            Some(fd) => clone(fd.as_fd(), Path::new(""), recursive)?,
+            None => clone(rustix::fs::CWD, path, recursive)?,
         };
         let directory = FileType::from_raw_mode(rustix::fs::fstat(&tree)?.st_mode) == FileType::Directory;
         Ok((tree, directory))

@@ -16,9 +16,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 
-use crate::cgroup::Cgroup;
 use crate::sentry_link::Sentry;
-use crate::state::Directory;
+use crate::state::{self, Directory};
 
 /// How long a sentry that ended may be ahead of the container's own end: it ends when the last task is gone, which the
 /// kernel tells it a moment before it tells us.
@@ -33,9 +32,7 @@ pub struct Watched {
     pub init: OwnedFd,
     /// Its sentry, in sandbox mode.
     pub sentry: Option<Sentry>,
-    /// Its cgroup.
-    pub cgroup: Option<Cgroup>,
-    /// The state directory and the id, for the reason of an end of ours.
+    /// The state directory and the id: where its cgroup is found, and the reason of an end of ours is written.
     pub root: PathBuf,
     /// Its id.
     pub id: String,
@@ -122,9 +119,9 @@ impl Watched {
         {
             tracing::error!(%error, "could not kill the container's first process");
         }
-        if let Some(cgroup) = &self.cgroup
-            && let Err(error) = cgroup.kill()
-        {
+        // From disk: the monitor holds no descriptors but those that it waits for.
+        let cgroup = state::peek(&self.root, &self.id).ok().and_then(|state| state.cgroup);
+        if let Some(Err(error)) = cgroup.map(|cgroup| cgroup.kill()) {
             tracing::error!(%error, "could not kill the container's cgroup");
         }
     }

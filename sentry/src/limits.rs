@@ -42,7 +42,7 @@ pub const DISTINCT: usize = 256;
 pub const RECORDS_OF_ONE_KIND: u64 = 1000;
 
 /// Bytes of the audit file that records may take, whatever was there before included.
-pub const AUDIT_RECORDS: u64 = 64 * 1024 * 1024;
+pub const AUDIT_RECORDS: u64 = 8 * 1024 * 1024;
 
 /// Bytes of the audit file beyond [`AUDIT_RECORDS`] that are kept for the summary. Their sum is `RLIMIT_FSIZE`.
 pub const AUDIT_SUMMARY: u64 = 1024 * 1024;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// State of the containers that containerd runs, one directory for each of its namespaces.
-const STATE_ROOT: &str = "/run/lazaret/containerd";
+const STATE_ROOT: &str = "/run/lazaret-containerd";
 /// Environment variable that replaces [`STATE_ROOT`]. Set for containerd, it reaches `start` and `delete` alike.
 const STATE_ROOT_VARIABLE: &str = "LAZARET_CONTAINERD_ROOT";
 

@@ -1,11 +1,12 @@
 //! What a container has used, read from its cgroups, in the shape that runc's `events` prints: the keys, and the units
 //! of cgroup v1, into which v2's are converted. Called by `lifecycle::events`; it changes nothing.
 //!
-//! A controller that the container has not joined leaves its numbers out. Two have a second source: the processor time is
-//! also in v2's core file, and the processes can be counted.
+//! A controller that the container has not joined leaves its numbers out, so that nobody takes "not counted" for 0. Two
+//! have a second source: the processor time is also in v2's core file, and the processes can be counted.
 
 mod files;
 mod io;
+mod pressure;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::cgroup::hierarchy::Version;
 use files::{Files, UNLIMITED};
 
 pub use io::{Block, BlockEntry};
+pub use pressure::{Pressure, Waits};
 
 /// Nanoseconds of a clock tick in `cpuacct.stat`: `USER_HZ` is 100 on every architecture of ours (time(7)).
 const TICK: u64 = 10_000_000;
@@ -24,7 +26,7 @@ const TICK: u64 = 10_000_000;
 const MICROSECOND: u64 = 1_000;
 
 /// The statistics of a container.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Stats {
     /// Processor time.
     pub cpu: Cpu,
@@ -39,12 +41,15 @@ pub struct Stats {
 }
 
 /// Processor time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Cpu {
     /// Time used.
     pub usage: CpuUsage,
     /// Time withheld.
     pub throttling: Throttling,
+    /// Waits for a processor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Pressure>,
 }
 
 /// Processor time used, in nanoseconds.
@@ -74,22 +79,29 @@ pub struct Throttling {
 }
 
 /// Memory in bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Memory {
     /// Page cache.
-    pub cache: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache: Option<u64>,
     /// Memory.
-    pub usage: MemoryEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<MemoryEntry>,
     /// Memory plus swap, as v1 counts.
-    pub swap: MemoryEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub swap: Option<MemoryEntry>,
     /// Kernel memory.
-    pub kernel: MemoryEntry,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<MemoryEntry>,
     /// Kernel memory of TCP.
-    #[serde(rename = "kernelTCP")]
-    pub kernel_tcp: MemoryEntry,
+    #[serde(rename = "kernelTCP", skip_serializing_if = "Option::is_none")]
+    pub kernel_tcp: Option<MemoryEntry>,
     /// `memory.stat` as the kernel writes it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub raw: BTreeMap<String, u64>,
+    /// Waits for memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Pressure>,
 }
 
 /// One kind of memory, in bytes.
@@ -137,21 +149,31 @@ impl Stats {
             (None, Some(files)) => (Version::V2, files),
             (None, None) => (Version::V2, Files::none()),
         };
-        let throttling = of("cpu", "cpu");
+        let (cpu, core) = (of("cpu", "cpu").1, Files::of(&all, Version::V2, "").unwrap_or_else(Files::none));
         let mut pids = pids(&of("pids", "pids").1)?;
         if pids.current == 0 {
             pids.current = u64::try_from(cgroup.pids()?.len()).unwrap_or(UNLIMITED);
         }
         Ok(Self {
-            cpu: Cpu { usage: cpu_usage(of("cpuacct", ""))?, throttling: throttled(&throttling.1)? },
-            memory: match of("memory", "memory") {
-                (Version::V1, files) => memory_v1(&files)?,
-                (Version::V2, files) => memory_v2(&files)?,
+            cpu: Cpu {
+                usage: cpu_usage(of("cpuacct", ""))?,
+                throttling: throttled(&cpu)?,
+                psi: pressure::read(&core, "cpu.pressure")?,
+            },
+            memory: Memory {
+                psi: pressure::read(&core, "memory.pressure")?,
+                ..match of("memory", "memory") {
+                    (Version::V1, files) => memory_v1(&files)?,
+                    (Version::V2, files) => memory_v2(&files)?,
+                }
             },
             pids,
-            blkio: match of("blkio", "io") {
-                (Version::V1, files) => io::v1(&files)?,
-                (Version::V2, files) => io::v2(&files)?,
+            blkio: Block {
+                psi: pressure::read(&core, "io.pressure")?,
+                ..match of("blkio", "io") {
+                    (Version::V1, files) => io::v1(&files)?,
+                    (Version::V2, files) => io::v2(&files)?,
+                }
             },
             hugetlb: match of("hugetlb", "hugetlb") {
                 (Version::V1, files) => huge_pages_v1(&files)?,
@@ -195,46 +217,63 @@ fn throttled(files: &Files<'_>) -> Result<Throttling, CgroupError> {
 }
 
 fn memory_v1(files: &Files<'_>) -> Result<Memory, CgroupError> {
-    let entry = |kind: &str| -> Result<MemoryEntry, CgroupError> {
-        let number = |file: &str| files.number(&format!("memory.{kind}{file}")).map(Option::unwrap_or_default);
-        Ok(MemoryEntry {
-            limit: number("limit_in_bytes")?,
-            usage: number("usage_in_bytes")?,
-            max: number("max_usage_in_bytes")?,
-            failcnt: number("failcnt")?,
-        })
+    let entry = |kind: &str| -> Result<Option<MemoryEntry>, CgroupError> {
+        let number = |file: &str| files.number(&format!("memory.{kind}{file}"));
+        let Some(usage) = number("usage_in_bytes")? else { return Ok(None) };
+        Ok(Some(MemoryEntry {
+            limit: number("limit_in_bytes")?.unwrap_or(UNLIMITED),
+            usage,
+            max: number("max_usage_in_bytes")?.unwrap_or_default(),
+            failcnt: number("failcnt")?.unwrap_or_default(),
+        }))
     };
     let raw = files.keyed("memory.stat")?;
     Ok(Memory {
-        cache: value(&raw, "cache"),
+        cache: raw.get("cache").copied(),
         usage: entry("")?,
         swap: entry("memsw.")?,
         kernel: entry("kmem.")?,
         kernel_tcp: entry("kmem.tcp.")?,
         raw,
+        psi: None,
     })
 }
 
 fn memory_v2(files: &Files<'_>) -> Result<Memory, CgroupError> {
-    let number = |file| files.number(file).map(Option::unwrap_or_default);
+    let alone = |kind: &str| -> Result<Option<MemoryEntry>, CgroupError> {
+        let number = |file: &str| files.number(&format!("memory.{kind}{file}"));
+        let Some(usage) = number("current")? else { return Ok(None) };
+        Ok(Some(MemoryEntry {
+            limit: number("max")?.unwrap_or(UNLIMITED),
+            usage,
+            max: number("peak")?.unwrap_or_default(),
+            failcnt: value(&files.keyed(&format!("memory.{kind}events"))?, "max"),
+        }))
+    };
+    let (usage, swap) = (alone("")?, alone("swap.")?);
     let raw = files.keyed("memory.stat")?;
-    let events = files.keyed("memory.events")?;
-    let usage = MemoryEntry {
-        limit: number("memory.max")?,
-        usage: number("memory.current")?,
-        max: number("memory.peak")?,
-        failcnt: value(&events, "max"),
-    };
-    // v2 counts swap alone. Saturating: what has no limit has none with swap either.
-    let swap = MemoryEntry {
-        limit: number("memory.swap.max")?.saturating_add(usage.limit),
-        usage: number("memory.swap.current")?.saturating_add(usage.usage),
-        max: number("memory.swap.peak")?.saturating_add(usage.max),
-        failcnt: value(&files.keyed("memory.swap.events")?, "max"),
-    };
-    let kernel = MemoryEntry { usage: value(&raw, "kernel"), ..MemoryEntry::default() };
-    let cache = value(&raw, "file");
-    Ok(Memory { cache, usage, swap, kernel, kernel_tcp: MemoryEntry::default(), raw })
+    let kernel = |usage| MemoryEntry { usage, limit: UNLIMITED, ..MemoryEntry::default() };
+    Ok(Memory {
+        cache: raw.get("file").copied(),
+        usage,
+        swap: usage.zip(swap).map(|(memory, swap)| memory.with(swap)),
+        kernel: raw.get("kernel").copied().map(kernel),
+        kernel_tcp: None,
+        raw,
+        psi: None,
+    })
+}
+
+impl MemoryEntry {
+    /// v2 counts swap alone, v1 with memory. What has no limit has none in the sum either; failures are those of swap.
+    fn with(self, swap: Self) -> Self {
+        Self {
+            limit: self.limit.saturating_add(swap.limit),
+            usage: self.usage.saturating_add(swap.usage),
+            max: self.max.saturating_add(swap.max),
+            failcnt: swap.failcnt,
+        }
+    }
 }
 
 fn pids(files: &Files<'_>) -> Result<Pids, CgroupError> {

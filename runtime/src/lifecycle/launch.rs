@@ -19,7 +19,7 @@ use crate::lifecycle::{CreateRequest, LifecycleError, terminal};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
-use crate::policy::Admitted;
+use crate::policy::{self, Admitted};
 use crate::sentry_link::Sentry;
 use crate::spec::container::{Container, IdMappings, Rlimit};
 use crate::spec::resources::Resources;
@@ -110,7 +110,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     if opening == Opening::Now {
         executed(&channel)?;
     }
-    let watched = succeed(options, undo, places.cgroup, init, request.id);
+    let watched = succeed(options, undo, init, request.id);
     Ok(Launched { pid, watched, terminal })
 }
 
@@ -144,6 +144,9 @@ fn make_places(
     let has_mappings = !container.id_mappings.uids.is_empty();
     let plan = namespaces::Plan::new(&container.namespaces, judged, has_mappings, options.mode)?;
     let (userns, mappings) = user_namespace(&plan.user, container, directory, undo)?;
+    if sandbox && matches!(plan.user, UserNamespace::Join(_)) {
+        policy::sandbox::refuse_joined_host_ids(&mappings)?;
+    }
     if let Some(userns) = &userns
         && sandbox
     {
@@ -173,7 +176,7 @@ fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {
 }
 
 /// Everything stands: nothing is to be taken back any more.
-fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, init: OwnedFd, id: String) -> Watched {
+fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watched {
     undo.init = None;
     if let Some(guard) = undo.cgroup.take() {
         guard.keep();
@@ -184,7 +187,7 @@ fn succeed(options: &Options, mut undo: Undo, cgroup: Cgroup, init: OwnedFd, id:
     // Taken out before Undo is dropped, which would remove it; dropped here it is only unlocked.
     drop(undo.directory.take());
     let sentry = undo.sentry.take();
-    Watched { init, sentry, cgroup: Some(cgroup), root: options.root.clone(), id, deaf: false }
+    Watched { init, sentry, root: options.root.clone(), id, deaf: false }
 }
 
 fn first_state(id: &str, bundle: PathBuf, container: &Container, mode: Mode) -> Stored {

@@ -90,8 +90,10 @@ pub enum PolicyError {
         /// What it resolves to.
         path: PathBuf,
     },
-    /// A directory in which a process of the host listens.
-    #[error("{field}: below {} a process of the host listens on {}", path.display(), socket.display())]
+    /// A directory in which a unix socket of the host stands.
+    #[error(
+        "{field}: below {path:?} stands the unix socket {socket:?}, through which a process of the host can be reached"
+    )]
     SocketBelow {
         /// The source.
         field: Field,
@@ -301,7 +303,7 @@ impl PolicyError {
             Self::Sensitive { .. } => "copy what the container needs to a directory of its own and bind that",
             Self::EngineSocket { .. } => "nothing allows it in a sandbox; give the container an API of its own",
             Self::Socket { .. } => "let the container reach the service through its network",
-            Self::SocketBelow { .. } => "bind a directory in which nothing listens",
+            Self::SocketBelow { .. } => "bind a directory without sockets",
             Self::KernelFilesystem { .. } => "mount an instance of the container's own (type proc, sysfs, cgroup …)",
             Self::Device { .. } => "leave it out (a privileged pod: set privileged_without_host_devices in containerd)",
             Self::DeviceSource { .. } => "null, zero, full, random, urandom and tty are there without a mount",
@@ -310,7 +312,7 @@ impl PolicyError {
             Self::Filesystem { .. } => {
                 "proc, sysfs, tmpfs, devpts, mqueue, cgroup, cgroup2 and bind mounts are allowed; mount it on the host"
             }
-            Self::Propagation { .. } => "use private or slave",
+            Self::Propagation { .. } => "use private",
             Self::HostIds { .. } => "choose host ids from 1000 on, or leave the mappings out and let lazaret choose",
             Self::Open { .. } => return Some("it must exist when the container is created".to_owned()),
             Self::NotNamespace { .. } => return Some("name a file of /proc/PID/ns, or a bind mount of one".to_owned()),

@@ -10,7 +10,6 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, StatxFlags};
 
 use super::mountinfo::Device;
-use super::tables::engines;
 
 /// What an object is, apart from where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,19 +67,19 @@ impl Object {
         Ok(Self { facts, fd })
     }
 
-    /// The first socket with an engine's name in the tree below a directory, within bounds: a directory that holds more
-    /// than `ENTRIES_MAX` entries or is deeper than `DEPTH_MAX` is not searched to its end, because listening sockets are
-    /// known from the kernel and this search is for those that wait for their engine. Errors end the search of a part.
+    /// The first unix socket in the tree below a directory, within bounds: a directory that holds more than `ENTRIES_MAX`
+    /// entries or is deeper than `DEPTH_MAX` is not searched to its end. Sockets that listen under an absolute name are
+    /// known from the kernel as well; this search finds those that it does not name: bound by a relative name, in another
+    /// network namespace, or waiting for their owner. Errors end the search of a part.
     #[must_use]
-    pub fn engine_socket_below(&self) -> Option<(PathBuf, &'static engines::Engine)> {
+    pub fn socket_below(&self) -> Option<PathBuf> {
         let mut left = ENTRIES_MAX;
         let found = search(self.fd.as_fd(), Path::new("."), DEPTH_MAX, &mut left)?;
-        let engine = engines::by_name(&found)?;
-        Some((self.facts.name.join(found.strip_prefix(".").unwrap_or(&found)), engine))
+        Some(self.facts.name.join(found.strip_prefix(".").unwrap_or(&found)))
     }
 }
 
-/// Entries looked at in the search for engine sockets.
+/// Entries looked at in the search for sockets.
 const ENTRIES_MAX: usize = 4096;
 /// Levels of directories looked at.
 const DEPTH_MAX: usize = 4;
@@ -96,10 +95,9 @@ fn search(directory: BorrowedFd<'_>, path: &Path, depth: usize, left: &mut usize
         let is_self_or_parent = name == "." || name == "..";
         let path = path.join(name);
         match entry.file_type() {
-            FileType::Socket if engines::by_name(&path).is_some() => return Some(path),
+            FileType::Socket => return Some(path),
             FileType::Directory if !is_self_or_parent && depth > 0 => below.push(path),
-            FileType::Socket
-            | FileType::Directory
+            FileType::Directory
             | FileType::RegularFile
             | FileType::Symlink
             | FileType::Fifo
@@ -217,16 +215,16 @@ mod tests {
     }
 
     #[test]
-    fn sockets_with_an_engines_name_are_found_within_bounds() {
+    fn sockets_are_found_within_bounds() {
         let directory = scratch("search");
         let deep = directory.join("a/b");
         std::fs::create_dir_all(&deep).unwrap();
-        let _other = UnixListener::bind(directory.join("other.sock")).unwrap();
         let object = Object::open(&directory).unwrap();
-        assert!(object.engine_socket_below().is_none());
+        assert!(object.socket_below().is_none());
         let _engine = UnixDatagram::bind(deep.join("podman.sock")).unwrap();
-        let (path, engine) = object.engine_socket_below().unwrap();
-        assert_eq!((path, engine.owner), (deep.join("podman.sock"), "podman"));
+        assert_eq!(object.socket_below().unwrap(), deep.join("podman.sock"));
+        let _other = UnixListener::bind(directory.join("odd\nname")).unwrap();
+        assert_eq!(object.socket_below().unwrap(), directory.join("odd\nname"));
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

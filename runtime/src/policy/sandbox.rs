@@ -20,6 +20,8 @@ use crate::spec::container::Container;
 use crate::spec::mounts::{Mount, MountKind};
 use sources::{Purpose, Question};
 
+pub(crate) use rights::refuse_joined_host_ids;
+
 /// Judges `container` on the machine that `host` describes.
 ///
 /// # Errors
@@ -82,7 +84,7 @@ fn open_bind(
     let verdict = sources::judge(&object.facts, &question, host)?;
     // What an engine made for this container is not searched: it may be large, and is not the user's choice.
     if !verdict.opened {
-        sources::refuse_engine_socket_below(&object, question.field)?;
+        sources::refuse_socket_below(&object, question.field)?;
     }
     Ok(Source { fd: object.fd, kind: verdict.kind })
 }

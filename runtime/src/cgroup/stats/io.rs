@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::files::Files;
+use super::pressure::Pressure;
 use crate::cgroup::error::CgroupError;
 
 /// Transfers by device, of the container and of the cgroups below it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
     /// In bytes.
@@ -15,6 +16,9 @@ pub struct Block {
     /// In requests.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_serviced_recursive: Vec<BlockEntry>,
+    /// Waits for a block device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub psi: Option<Pressure>,
 }
 
 /// One kind of transfer of one device.
@@ -42,7 +46,8 @@ pub(super) fn v1(files: &Files<'_>) -> Result<Block, CgroupError> {
         }
         Ok(Vec::new())
     };
-    Ok(Block { io_service_bytes_recursive: first("io_service_bytes")?, io_serviced_recursive: first("io_serviced")? })
+    let (bytes, requests) = (first("io_service_bytes")?, first("io_serviced")?);
+    Ok(Block { io_service_bytes_recursive: bytes, io_serviced_recursive: requests, psi: None })
 }
 
 /// `8:0 Read 4096`; the line `Total 4096` at the end has no device.

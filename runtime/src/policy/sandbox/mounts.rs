@@ -84,13 +84,15 @@ fn is_harmless_in_proc(mount: &Mount, destination: &Path) -> bool {
 
 /// Refuses propagation from the container to the host.
 pub(super) fn refuse_sharing(mount: &Mount) -> Result<(), PolicyError> {
-    match mount.propagation {
-        Some((Propagation::Shared, tree)) => {
-            let option = if tree { "rshared" } else { "shared" };
-            Err(PolicyError::Propagation { field: Field::text(&format!("mounts[{}].options", mount.index), option) })
-        }
-        Some((Propagation::Private | Propagation::Slave | Propagation::Unbindable, _)) | None => Ok(()),
-    }
+    let option = match mount.propagation {
+        Some((Propagation::Shared, true)) => "rshared",
+        Some((Propagation::Shared, false)) => "shared",
+        // What the host mounts there later would come in unjudged.
+        Some((Propagation::Slave, true)) => "rslave",
+        Some((Propagation::Slave, false)) => "slave",
+        Some((Propagation::Private | Propagation::Unbindable, _)) | None => return Ok(()),
+    };
+    Err(PolicyError::Propagation { field: Field::text(&format!("mounts[{}].options", mount.index), option) })
 }
 
 /// The same for the root.
@@ -182,10 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn only_shared_propagation_is_refused() {
-        for (option, admitted) in
-            [("shared", false), ("rshared", false), ("private", true), ("rslave", true), ("unbindable", true)]
-        {
+    fn only_private_propagation_is_admitted() {
+        for (option, admitted) in [
+            ("shared", false),
+            ("rshared", false),
+            ("private", true),
+            ("rslave", false),
+            ("slave", false),
+            ("unbindable", true),
+        ] {
             assert_eq!(refuse_sharing(&bind("/x", &[option])).is_ok(), admitted, "{option}");
         }
     }

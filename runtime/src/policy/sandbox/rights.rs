@@ -4,7 +4,7 @@ use crate::bundle::field::Field;
 use crate::policy::tables::capabilities::CEILING;
 use crate::policy::tables::devices;
 use crate::policy::{PolicyError, Warning};
-use crate::spec::container::{Capabilities, Container, Device, DeviceKind, IdRange};
+use crate::spec::container::{Capabilities, Container, Device, DeviceKind, IdMappings, IdRange};
 use crate::spec::resources::DeviceRule;
 use crate::spec::{capability_mask, capability_names};
 
@@ -27,6 +27,15 @@ pub(super) fn refuse_host_ids(container: &Container) -> Result<(), PolicyError> 
         refuse_ranges(&format!("{parent}.gidMappings"), &mappings.gids)?;
     }
     Ok(())
+}
+
+/// Refuses a user namespace to be joined whose ids are the host's own, whoever made it.
+///
+/// # Errors
+/// [`PolicyError::HostIds`].
+pub(crate) fn refuse_joined_host_ids(mappings: &IdMappings) -> Result<(), PolicyError> {
+    refuse_ranges("linux.namespaces: joined uid_map", &mappings.uids)?;
+    refuse_ranges("linux.namespaces: joined gid_map", &mappings.gids)
 }
 
 fn refuse_ranges(path: &str, ranges: &[IdRange]) -> Result<(), PolicyError> {

@@ -95,16 +95,20 @@ pub(super) fn judge_names(names: &[PathBuf], question: &Question<'_>, host: &Hos
     Ok(())
 }
 
-/// Refuses a directory in which a socket waits for its engine.
-pub(super) fn refuse_engine_socket_below(object: &Object, field: Field) -> Result<(), PolicyError> {
+/// Refuses a directory in which a socket stands, an engine's by its owner's name.
+pub(super) fn refuse_socket_below(object: &Object, field: Field) -> Result<(), PolicyError> {
     if object.facts.kind != Kind::Directory {
         return Ok(());
     }
-    let Some((socket, engine)) = object.engine_socket_below() else {
+    let Some(socket) = object.socket_below() else {
         return Ok(());
     };
+    let path = object.facts.name.clone();
+    let Some(engine) = engines::by_name(&socket) else {
+        return Err(PolicyError::SocketBelow { field, path, socket });
+    };
     let standing = Standing::Holds(socket.display().to_string());
-    Err(PolicyError::EngineSocket { field, path: object.facts.name.clone(), standing, owner: engine.owner })
+    Err(PolicyError::EngineSocket { field, path, standing, owner: engine.owner })
 }
 
 struct Judge<'j> {
