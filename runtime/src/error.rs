@@ -193,3 +193,37 @@ impl Error {
         text
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    /// Every number that stands in an arm `Self::Variant => 1234,` of the crate, with its line.
+    fn codes_below(folder: &Path, found: &mut Vec<(u32, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                codes_below(&path, found);
+                continue;
+            }
+            for line in std::fs::read_to_string(&path).unwrap().lines() {
+                let arm = line.trim().strip_prefix("Self::").and_then(|arm| arm.rsplit_once("=> "));
+                let code = arm.and_then(|(_, number)| number.strip_suffix(',')?.parse().ok());
+                found.extend(code.filter(|code| (1000..1050).contains(code)).map(|code| (code, line.to_owned())));
+            }
+        }
+    }
+
+    #[test]
+    fn codes_of_verbs_and_state_are_unique() {
+        let mut found = Vec::new();
+        codes_below(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.len() > 20, "the test sees the source");
+        // The number under which `main` refuses options.
+        let mut seen = BTreeMap::from([(1030, "main".to_owned())]);
+        for (code, line) in found {
+            assert_eq!(seen.insert(code, line), None, "{code} stands twice");
+        }
+    }
+}

@@ -44,9 +44,9 @@ fn memory_and_swap_of_v2_are_added_up_as_v1_counts() {
         ],
     );
     let memory = memory_v2(&fake.files(&[])).unwrap();
-    assert_eq!(memory.usage, MemoryEntry { limit: 4000, usage: 1000, max: 2000, failcnt: 7 });
-    assert_eq!(memory.swap, MemoryEntry { limit: UNLIMITED, usage: 1010, max: 2000, failcnt: 0 });
-    assert_eq!((memory.cache, memory.kernel.usage, memory.raw.len()), (300, 100, 3));
+    assert_eq!(memory.usage, Some(MemoryEntry { limit: 4000, usage: 1000, max: 2000, failcnt: 7 }));
+    assert_eq!(memory.swap, Some(MemoryEntry { limit: UNLIMITED, usage: 1010, max: 2000, failcnt: 0 }));
+    assert_eq!((memory.cache, memory.kernel.map(|kernel| kernel.usage), memory.raw.len()), (Some(300), Some(100), 3));
 }
 
 #[test]
@@ -62,8 +62,10 @@ fn memory_of_v1_is_taken_as_it_is() {
         ],
     );
     let memory = memory_v1(&fake.files(&[])).unwrap();
-    assert_eq!(memory.usage, MemoryEntry { limit: 9_223_372_036_854_771_712, usage: 1000, max: 2000, failcnt: 3 });
-    assert_eq!((memory.cache, memory.swap), (300, MemoryEntry::default()));
+    let expected = MemoryEntry { limit: 9_223_372_036_854_771_712, usage: 1000, max: 2000, failcnt: 3 };
+    assert_eq!(memory.usage, Some(expected));
+    assert_eq!((memory.cache, memory.swap), (Some(300), None));
+    assert_eq!(memory_v1(&Files::none()).unwrap(), Memory::default());
 }
 
 #[test]
@@ -119,10 +121,12 @@ fn huge_pages_and_pids_are_read_and_unlimited_pids_are_zero() {
 #[test]
 fn the_keys_are_those_of_runc() {
     let json = serde_json::to_value(Stats::default()).unwrap();
-    for pointer in ["/cpu/usage/total", "/cpu/throttling/throttledPeriods", "/memory/usage/limit", "/memory/kernelTCP"]
-    {
+    for pointer in ["/cpu/usage/total", "/cpu/throttling/throttledPeriods", "/pids/limit"] {
         assert!(json.pointer(pointer).is_some(), "{pointer}");
     }
-    assert_eq!(json["blkio"], serde_json::json!({}));
+    assert_eq!((&json["blkio"], &json["memory"]), (&serde_json::json!({}), &serde_json::json!({})));
+    let entry = Some(MemoryEntry::default());
+    let memory = serde_json::to_value(Memory { kernel_tcp: entry, usage: entry, ..Memory::default() }).unwrap();
+    assert!(memory["kernelTCP"]["failcnt"].is_u64() && memory["usage"]["limit"].is_u64());
     assert!(json["pids"]["current"].is_u64() && json["hugetlb"].is_object());
 }
