@@ -66,7 +66,7 @@ impl OverlayError {
     /// Whether the kernel does not know layers by descriptor.
     fn is_unknown_form(&self) -> bool {
         let about_layers = matches!(self.option.as_str(), "lowerdir+" | "upperdir" | "workdir");
-        about_layers && self.source.raw_os_error() == Some(libc::EINVAL)
+        about_layers && matches!(self.source.raw_os_error(), Some(libc::EINVAL | libc::EOPNOTSUPP))
     }
 }
 

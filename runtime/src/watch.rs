@@ -60,7 +60,6 @@ impl Watched {
         loop {
             let ready = self.wait(caller, None)?;
             if ready.init {
-                self.let_sentry_finish()?;
                 return Ok(End::Own);
             }
             if ready.sentry_ended {
@@ -143,8 +142,12 @@ impl Watched {
         }
     }
 
-    /// Gives the sentry the time to write what it has, once the container is gone.
-    fn let_sentry_finish(&mut self) -> io::Result<()> {
+    /// Gives the sentry the time to write what it has, once the container is gone and its first process reaped: before
+    /// Linux 6.11 a filter counts as in use until then, and the sentry waits for its end.
+    ///
+    /// # Errors
+    /// Only if waiting itself is impossible.
+    pub fn let_sentry_finish(&mut self) -> io::Result<()> {
         let Some(sentry) = self.sentry.take() else { return Ok(()) };
         let limit = Timespec::try_from(FLUSH).ok();
         let mut polled = [PollFd::new(&sentry.pidfd, PollFlags::IN)];

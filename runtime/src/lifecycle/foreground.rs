@@ -97,7 +97,11 @@ fn wait(watched: &mut Watched, terminal: Option<&Terminal>, signals: &SignalFd) 
     loop {
         match watched.until_end(Some(signals.as_fd()))? {
             End::Caller => forward(watched, terminal, signals)?,
-            End::Own => return Ok((exit_status(watched.init.as_fd())?, ended_by)),
+            End::Own => {
+                let status = exit_status(watched.init.as_fd())?;
+                watched.let_sentry_finish()?;
+                return Ok((status, ended_by));
+            }
             End::Killed(reason) => {
                 ended_by = Some(reason);
                 return Ok((exit_status(watched.init.as_fd())?, ended_by));
