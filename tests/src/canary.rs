@@ -175,7 +175,7 @@ impl Default for Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         let mut command = std::process::Command::new(programs::installed("losetup"));
-        let outcome = outcome::run(command.args(["--detach", &self.node]));
+        let outcome = outcome::clean_up(command.args(["--detach", &self.node]));
         if !std::thread::panicking() {
             outcome.succeeds();
         }

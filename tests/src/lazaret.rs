@@ -18,19 +18,33 @@ use crate::{deadline, leftover, programs};
 pub struct Lazaret {
     state: Scratch,
     options: Vec<String>,
+    program: PathBuf,
 }
 
 impl Lazaret {
     /// In its default mode.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Scratch::new(), options: Vec::new() }
+        Self::with_options(&[])
     }
 
     /// With further global options, such as `--mode native`.
     #[must_use]
     pub fn with_options(options: &[&str]) -> Self {
-        Self { state: Scratch::new(), options: options.iter().map(|option| (*option).to_owned()).collect() }
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self { state: Scratch::new(), options, program: programs::lazaret() }
+    }
+
+    /// A copy of the program, which an attack may spoil.
+    ///
+    /// # Panics
+    /// When it cannot be copied.
+    #[must_use]
+    pub fn of_a_copy(copy: &Path) -> Self {
+        std::fs::copy(programs::lazaret(), copy).unwrap();
+        let mut lazaret = Self::new();
+        lazaret.program = copy.to_owned();
+        lazaret
     }
 
     /// The state directory.
@@ -48,7 +62,7 @@ impl Lazaret {
     /// `lazaret --root DIR ...`, to be completed by the test.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(programs::lazaret());
+        let mut command = Command::new(&self.program);
         command.arg("--root").arg(self.root()).args(&self.options).args(arguments).env("LAZARET_TEST_ROOT", self.tag());
         command
     }
@@ -173,7 +187,7 @@ impl Default for Lazaret {
 impl Drop for Lazaret {
     fn drop(&mut self) {
         for id in self.states() {
-            let outcome = outcome::run(&mut self.command(&["delete", "--force", &id]));
+            let outcome = outcome::clean_up(&mut self.command(&["delete", "--force", &id]));
             if !std::thread::panicking() {
                 outcome.succeeds();
                 leftover::none(&id);

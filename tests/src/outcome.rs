@@ -63,18 +63,29 @@ pub fn run(command: &mut Command) -> Outcome {
 /// When it cannot be started or does not end in time.
 #[track_caller]
 pub fn run_with_input(command: &mut Command) -> Outcome {
+    let (outcome, has_ended) = run_until_deadline(command);
+    assert!(has_ended, "{command:?} does not end: {outcome:?}");
+    outcome
+}
+
+/// As [`run`] for a clean-up: a command that does not end is killed, and that is all.
+pub fn clean_up(command: &mut Command) -> Outcome {
+    run_until_deadline(command.stdin(Stdio::null())).0
+}
+
+/// The outcome, and whether the command ended by itself.
+#[track_caller]
+fn run_until_deadline(command: &mut Command) -> (Outcome, bool) {
     let scratch = Scratch::new();
     let (out, err) = (scratch.join("stdout"), scratch.join("stderr"));
     command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
-    let pid = i32::try_from(child.id()).unwrap();
-    let ended = deadline::ended(pid, deadline::PATIENCE * 2);
-    if !ended {
+    let has_ended = deadline::ended(i32::try_from(child.id()).unwrap(), deadline::PATIENCE * 2);
+    if !has_ended {
         child.kill().unwrap();
     }
     let status = child.wait().unwrap();
     let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
-    let (stdout, stderr) = (read(&out), read(&err));
-    assert!(ended, "{command:?} does not end\nstdout: {stdout}\nstderr: {stderr}");
-    Outcome { status: status.code().unwrap_or_else(|| 1000 + status.signal().unwrap_or(0)), stdout, stderr }
+    let status = status.code().unwrap_or_else(|| 1000 + status.signal().unwrap_or(0));
+    (Outcome { status, stdout: read(&out), stderr: read(&err) }, has_ended)
 }

@@ -2,7 +2,8 @@
 
 use std::process::Stdio;
 
-use lazaret_tests::containerd::Containerd;
+use lazaret_tests::bundle::Bundle;
+use lazaret_tests::containerd::{Containerd, RUNTIME};
 use lazaret_tests::{deadline, image, leftover, outcome, scratch, verdict};
 
 #[test]
@@ -23,8 +24,7 @@ fn a_command_runs_with_output_and_status() {
 fn standard_input_reaches_the_container_and_its_end_too() {
     let containerd = Containerd::start();
     let id = scratch::tag();
-    let arguments =
-        ["run", "--rm", "--runtime", lazaret_tests::containerd::RUNTIME, image::NAME, &id, "sh", "-c", "cat; echo end"];
+    let arguments = ["run", "--rm", "--runtime", RUNTIME, image::NAME, &id, "sh", "-c", "cat; echo end"];
     let mut command = containerd.command(&arguments);
     let (reader, mut writer) = std::io::pipe().unwrap();
     std::io::Write::write_all(&mut writer, b"line one\nline two\n").unwrap();
@@ -159,4 +159,56 @@ fn the_shim_answers_version_and_information() {
     let mut command = std::process::Command::new(lazaret_tests::programs::shim());
     let information = outcome::run(command.arg("-info")).expect(0);
     assert!(information.stdout.contains("io.containerd.lazaret.v1"), "{information:?}");
+}
+
+/// Containers of one pod, which the group annotation names, have one shim: the second gets the address of the first.
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_pod_is_one_shim() {
+    let containerd = Containerd::start();
+    let pod = scratch::tag();
+    let bundles = [Bundle::shell("sleep 1000"), Bundle::shell("sleep 1000")];
+    for bundle in bundles.iter() {
+        let mut config = bundle.config.clone();
+        config["annotations"] = serde_json::json!({"io.containerd.runc.v2.group": pod});
+        config["root"]["path"] = serde_json::json!(bundle.rootfs());
+        let file = bundle.path().join("spec.json");
+        std::fs::write(&file, config.to_string()).unwrap();
+        let file = file.display().to_string();
+        let arguments = ["run", "--detach", "--runtime", RUNTIME, "--config", &file, bundle.id()];
+        containerd.ctr(&arguments).succeeds();
+    }
+    let address = |bundle: &Bundle| std::fs::read_to_string(containerd.bundle(bundle.id()).join("address")).unwrap();
+    assert_eq!(address(&bundles[0]), address(&bundles[1]), "one shim serves both");
+    for bundle in &bundles {
+        containerd.ctr(&["task", "kill", "--signal", "KILL", bundle.id()]).succeeds();
+    }
+    deadline::until("both to stop", || containerd.ctr(&["task", "ls"]).stdout.matches("STOPPED").count() == 2);
+    for bundle in &bundles {
+        drop(containerd.ctr(&["task", "rm", bundle.id()]));
+    }
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    for bundle in &bundles {
+        leftover::none(bundle.id());
+    }
+}
+
+/// A terminal is not served yet: the caller is told so by name, and nothing is left.
+#[test]
+#[ignore = "needs root: containerd, terminals"]
+fn a_terminal_is_served_or_refused_by_name() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    let arguments = ["run", "--rm", "--tty", "--runtime", RUNTIME, image::NAME, &id, "sh", "-c", "'tty; exit 3'"];
+    let command = containerd.command(&arguments);
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let mut script = std::process::Command::new(lazaret_tests::programs::installed("script"));
+    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    let outcome = outcome::run(&mut script);
+    let is_served = outcome.status == 3 && outcome.stdout.contains("/dev/");
+    let is_refused = outcome.stdout.contains("terminal") && outcome.stdout.contains("not implemented");
+    assert!(is_served || is_refused, "{outcome:?}");
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    leftover::none(&id);
 }

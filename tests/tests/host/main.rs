@@ -25,6 +25,7 @@ mod isolation;
 mod leaks;
 mod lifecycle;
 mod logs;
+mod pod;
 mod policy;
 mod privilege;
 mod sentry;

