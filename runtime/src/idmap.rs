@@ -264,7 +264,9 @@ pub fn mappings_of(userns: BorrowedFd<'_>) -> Result<IdMappings, IdmapError> {
 /// The child's part of [`mappings_of`]: says that it is inside, and waits to be killed.
 fn enter_and_wait(userns: BorrowedFd<'_>, tell: &OwnedFd) -> u8 {
     let entered = nix::sched::setns(userns, nix::sched::CloneFlags::CLONE_NEWUSER).map_err(io::Error::from);
-    if entered.and_then(|()| Ok(rustix::io::write(tell, b"+")?)).is_err() {
+    // After the change of credentials, which would cancel it: this process must not outlive who asks.
+    let bound = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    if entered.and_then(|()| Ok(bound?)).and_then(|()| Ok(rustix::io::write(tell, b"+")?)).is_err() {
         return 1;
     }
     loop {

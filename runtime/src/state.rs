@@ -187,6 +187,9 @@ pub struct Stored {
     pub created: String,
     /// The mode it runs in.
     pub mode: Mode,
+    /// Where its cgroup may have been made, while that is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cgroup_places: Vec<PathBuf>,
     /// Its cgroup, once there is one.
     pub cgroup: Option<Cgroup>,
     /// Its lease of an id range, once there is one.

@@ -26,7 +26,7 @@ mod restrict;
 pub mod stats;
 
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -105,6 +105,26 @@ impl Cgroup {
             return Ok((cgroup, guard));
         }
         Err(CgroupError::NoHierarchy)
+    }
+
+    /// Where [`Cgroup::create`] may make directories, for a state that is written before it does.
+    ///
+    /// # Errors
+    /// [`CgroupError::Location`].
+    pub fn places(host: &Hierarchies, path: Option<&str>, id: &str) -> Result<Vec<PathBuf>, CgroupError> {
+        let location = Location::parse(path, id)?;
+        host.iter().map(|hierarchy| location.split(hierarchy).map(|(base, below)| base.join(below))).collect()
+    }
+
+    /// Removes those of `places` that exist and are empty. One in use is not ours to empty: a creation that died made
+    /// at most an empty one, and the process in it ends by itself. It gets a second for that.
+    pub fn remove_unused(places: &[PathBuf]) {
+        for place in places {
+            for _attempt in 0..200 {
+                let Err(rustix::io::Errno::BUSY) = rustix::fs::rmdir(place) else { break };
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        }
     }
 
     /// Adds the directory of one hierarchy, also to `self` when it is only half made, so that `delete` finds it.

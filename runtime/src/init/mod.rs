@@ -30,19 +30,17 @@ const FAILED: u8 = 125;
 
 /// Carries the orders out. Returns only on failure, with the exit status.
 pub fn run(orders: Orders) -> u8 {
-    let channel = match orders.channel.try_clone() {
-        Ok(channel) => channel,
-        Err(_exhausted) => return FAILED,
-    };
-    let Err(error) = become_the_workload(orders);
+    let mut orders = orders;
+    let Err(error) = become_the_workload(&mut orders);
     let failure = FromInit::Failed((&error).into());
     // When the launcher is gone there is nobody to tell; the exit status says the rest.
-    channel::send(&channel, &failure, None).map_or(FAILED, |()| FAILED)
+    channel::send(&orders.channel, &failure, None).map_or(FAILED, |()| FAILED)
 }
 
 /// The steps, in the only order in which each of them still may do what it does.
-fn become_the_workload(mut orders: Orders) -> Result<std::convert::Infallible, InitError> {
-    enter_cgroups(&orders)?;
+fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, InitError> {
+    keep_own_descriptors(orders)?;
+    enter_cgroups(orders)?;
     if orders.in_userns {
         identity::become_root_inside()?;
     }
@@ -51,19 +49,26 @@ fn become_the_workload(mut orders: Orders) -> Result<std::convert::Infallible, I
     rootfs::leave_host_propagation()?;
     let made = mounts::make_filesystems(&mut orders.mounts)?;
     rootfs::attach(&orders.root)?;
-    mounts::place(&orders, made)?;
-    let null = devices::make(&orders)?;
+    mounts::place(orders, made)?;
+    let null = devices::make(orders)?;
     if let Some(socket) = orders.console.take() {
         console::set_up(&orders.root.tree, &socket, orders.process.console_size)?;
     }
-    names::set(&orders)?;
-    names::write_sysctls(&orders)?;
+    names::set(orders)?;
+    names::write_sysctls(orders)?;
     if orders.loopback {
         sys::namespace::loopback_up().map_err(|source| InitError::Names { what: "loopback interface up", source })?;
     }
-    paths::protect(&orders, &null)?;
+    paths::protect(orders, &null)?;
     rootfs::pivot(&orders.root)?;
-    exec::enter(&mut orders)
+    exec::enter(orders)
+}
+
+/// Closes what the launcher had open: its ends of our sockets, whose end of file tells us that it died, and the state
+/// directory, whose lock would live on with us.
+fn keep_own_descriptors(orders: &Orders) -> Result<(), InitError> {
+    let own = orders.descriptors();
+    sys::clone::close_all_but_from(3_u32.saturating_add(orders.preserve_fds), &own).map_err(InitError::Gate)
 }
 
 /// Enters the v1 cgroups (v2's is where the clone put us), and a cgroup namespace whose root they then are.

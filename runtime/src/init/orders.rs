@@ -3,7 +3,7 @@
 //! Pure data and descriptors. `init` obeys it and asks nothing back; `lifecycle::create` fills it.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use lazaret_profiles::bpf::Program;
@@ -55,6 +55,27 @@ pub struct Orders {
     pub as_child: bool,
     /// The listening socket that `start` connects to; `None` to go on at the launcher's word.
     pub gate: Option<OwnedFd>,
+}
+
+impl Orders {
+    /// Every descriptor among the orders. What else the process has inherited belongs to the launcher.
+    pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        let trees = self.mounts.iter().filter_map(|mount| match &mount.source {
+            MountSource::Tree { tree, .. } => Some(tree),
+            MountSource::Filesystem { .. } | MountSource::Cgroup { .. } => None,
+        });
+        let devices = self.devices.iter().filter_map(|device| device.tree.as_ref());
+        [&self.channel, &self.root.tree, &self.null]
+            .into_iter()
+            .chain(&self.cgroup_tasks)
+            .chain(self.stdio.iter().flatten())
+            .chain(trees)
+            .chain(devices)
+            .chain(&self.console)
+            .chain(&self.gate)
+            .map(AsFd::as_fd)
+            .collect()
+    }
 }
 
 /// The root file system.

@@ -47,6 +47,7 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
     if let Some(cgroup) = &state.cgroup {
         cgroup.delete()?;
     }
+    Cgroup::remove_unused(&state.cgroup_places);
     remove(&directory)
 }
 

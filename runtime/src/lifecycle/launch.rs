@@ -79,9 +79,11 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let Launch { bundle, mut container, admitted, request, opening } = launch;
     check_preserved(request.preserve_fds)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
-    let mut state = first_state(&request.id, bundle, &container, options.mode);
+    let hierarchies = Hierarchies::read()?;
+    let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
+    let mut state = Stored { cgroup_places, ..first_state(&request.id, bundle, &container, options.mode) };
     write_state(&undo, &state)?;
-    let places = make_places(options, &mut container, admitted.as_ref(), (&request.id, &path), &mut undo)?;
+    let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
     let (channel, theirs) = channel::pair()?;
     let orders = orders::prepare(
         &Ingredients {
@@ -132,6 +134,7 @@ fn make_places(
     options: &Options,
     container: &mut Container,
     admitted: Option<&Admitted>,
+    hierarchies: Hierarchies,
     (id, directory): (&str, &Path),
     undo: &mut Undo,
 ) -> Result<Places, Error> {
@@ -157,7 +160,6 @@ fn make_places(
     {
         network::set_up(joined, &container.sysctl)?;
     }
-    let hierarchies = Hierarchies::read()?;
     complete_resources(&mut container.resources, &hierarchies, sandbox);
     let (cgroup, guard) = Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), id, &container.resources)?;
     undo.cgroup = Some(guard);
@@ -201,6 +203,7 @@ fn first_state(id: &str, bundle: PathBuf, container: &Container, mode: Mode) -> 
         annotations: container.annotations.clone(),
         created: crate::now(),
         mode,
+        cgroup_places: Vec::new(),
         cgroup: None,
         lease: None,
         sentry: None,
@@ -213,6 +216,7 @@ fn first_state(id: &str, bundle: PathBuf, container: &Container, mode: Mode) -> 
 fn finish_state(state: &mut Stored, undo: &Undo, cgroup: &Cgroup, opening: Opening, pid: Pid) {
     state.phase = if opening == Opening::Now { Phase::Running } else { Phase::Created };
     state.init = ProcessId::of(pid.as_raw_nonzero().get());
+    state.cgroup_places = Vec::new();
     state.cgroup = Some(cgroup.clone());
     state.lease = undo.lease.as_ref().map(|lease| lease.path().to_owned());
     state.sentry = undo.sentry.as_ref().and_then(|sentry| ProcessId::of(sentry.pid.as_raw_nonzero().get()));

@@ -58,16 +58,27 @@ impl UsernsHolder {
     /// # Errors
     /// As `clone(2)` with `CLONE_NEWUSER`: `ENOSPC` at the limit of user namespaces, `EPERM` where they are disabled.
     pub fn new() -> io::Result<Self> {
-        extern "C" fn wait_for_kill(_: *mut c_void) -> c_int {
+        extern "C" fn wait_for_kill(parent: *mut c_void) -> c_int {
+            // It must not outlive us, nor hold our descriptors: a lock on a state directory among them. Nothing is done
+            // about a failure, and nothing could be: the memory is the parent's.
+            // SAFETY: prctl(2) with integers.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            // SAFETY: close_range(2) with integers; the descriptor table is a copy, of which this child uses nothing.
+            unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
             loop {
+                // SAFETY: getppid(2) takes nothing. Another parent means that ours died before the signal was asked for.
+                if unsafe { libc::getppid() }.unsigned_abs() as usize != parent.addr() {
+                    return 0;
+                }
                 // SAFETY: pause(2) takes nothing and touches no memory.
                 unsafe { libc::pause() };
             }
         }
+        let parent = std::ptr::without_provenance_mut(std::process::id() as usize);
         let mut stack = vec![0_u8; 16 * 1024];
         let flags = libc::CLONE_NEWUSER | libc::CLONE_VM | libc::SIGCHLD;
         // SAFETY: the stack lives as long as the child: it is kept in Self, whose Drop kills and reaps the child first.
-        let pid = unsafe { libc::clone(wait_for_kill, stack_top(&mut stack), flags, std::ptr::null_mut()) };
+        let pid = unsafe { libc::clone(wait_for_kill, stack_top(&mut stack), flags, parent) };
         if pid < 0 {
             return Err(io::Error::last_os_error());
         }
@@ -239,9 +250,17 @@ fn positive(pid: i64) -> io::Result<Pid> {
 /// # Errors
 /// As `close_range(2)`.
 pub fn close_all_but(keep: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut keep: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).collect();
+    close_all_but_from(0, keep)
+}
+
+/// The same, for descriptors from `first` on.
+///
+/// # Errors
+/// As `close_range(2)`.
+pub fn close_all_but_from(first: u32, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut keep: Vec<u32> = keep.iter().map(|fd| fd.as_raw_fd().unsigned_abs()).filter(|fd| *fd >= first).collect();
     keep.sort_unstable();
-    let mut first = 0;
+    let mut first = first;
     for fd in keep {
         if first < fd {
             close_range(first, fd - 1)?;
