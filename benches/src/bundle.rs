@@ -40,11 +40,11 @@ pub fn busybox() -> Result<&'static Path, BundleError> {
     BUSYBOX.iter().map(Path::new).find(|path| path.exists()).ok_or(BundleError::NoBusybox)
 }
 
-/// Makes the bundle in `directory`, which does not exist yet.
+/// Makes the bundle in `directory`, which does not exist yet, with a `cgroupsPath` if there is one to name.
 ///
 /// # Errors
 /// [`BundleError`] when busybox is missing or the disk refuses.
-pub fn make(directory: &Path) -> Result<(), BundleError> {
+pub fn make(directory: &Path, cgroups_path: Option<&str>) -> Result<(), BundleError> {
     let busybox = busybox()?;
     let rootfs = directory.join("rootfs");
     for name in DIRECTORIES {
@@ -58,7 +58,11 @@ pub fn make(directory: &Path) -> Result<(), BundleError> {
         written(&path, symlink("busybox", &path))?;
     }
     let path = directory.join("config.json");
-    written(&path, std::fs::write(&path, config().to_string()))
+    let mut config = config();
+    if let (Some(wanted), Some(linux)) = (cgroups_path, config.get_mut("linux").and_then(Value::as_object_mut)) {
+        linux.insert("cgroupsPath".to_owned(), json!(wanted));
+    }
+    written(&path, std::fs::write(&path, config.to_string()))
 }
 
 fn written(path: &Path, result: io::Result<()>) -> Result<(), BundleError> {

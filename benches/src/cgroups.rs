@@ -113,6 +113,22 @@ pub fn hide_unified() -> Result<(), CgroupsError> {
     rustix::mount::unmount(UNIFIED, UnmountFlags::DETACH).map_err(|errno| CgroupsError::Unmount(errno.into()))
 }
 
+/// Removes the cgroups of this container that a failed run left: its id, or the name that libcontainer makes of it, at
+/// the root of any hierarchy. One that is in use stays.
+pub fn remove_left(id: &str) {
+    let hierarchies = fs::read_dir(ROOT).into_iter().flatten().flatten().map(|entry| entry.path());
+    for hierarchy in std::iter::once(PathBuf::from(ROOT)).chain(hierarchies) {
+        for name in [id.to_owned(), format!(":youki:{id}")] {
+            let path = hierarchy.join(name);
+            if path.is_dir()
+                && let Err(error) = fs::remove_dir(&path)
+            {
+                crate::report::warn(&format!("{} stays: {error}", path.display()));
+            }
+        }
+    }
+}
+
 fn namespace() -> Result<PathBuf, CgroupsError> {
     fs::read_link(NAMESPACE).map_err(|source| unreadable(NAMESPACE, source))
 }

@@ -13,6 +13,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use thiserror::Error;
 
+use crate::cgroups;
 use crate::contender::{Contender, Setting};
 use crate::random::Random;
 
@@ -87,7 +88,7 @@ impl Lane {
     }
 
     fn go(&mut self, setting: &Setting, round: u32, is_counted: bool) {
-        let id = format!("bench-{}-{round}", std::process::id());
+        let id = format!("bench-{}-{}-{round}", std::process::id(), self.contender.name.replace(' ', "-"));
         match time(self.contender.launch(setting, &id), &setting.states.join("stderr")) {
             Ok(cost) if is_counted => {
                 self.times.push(cost.time);
@@ -107,6 +108,7 @@ impl Lane {
         if let Err(error) = ended {
             crate::report::warn(&format!("cannot tidy up after {}: {error}", self.contender.name));
         }
+        cgroups::remove_left(id);
     }
 }
 

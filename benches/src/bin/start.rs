@@ -32,6 +32,9 @@ struct Cli {
     /// lazaret's command [default: beside this program]
     #[arg(long, value_name = "PATH")]
     lazaret: Option<PathBuf>,
+    /// Name a cgroup in the bundle, as container engines do: lazaret then also joins the hierarchies of statistics
+    #[arg(long)]
+    cgroups_path: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -144,7 +147,8 @@ fn setting(cli: &Cli, scratch: &Scratch) -> Result<Setting, StartError> {
         return Err(StartError::NoLazaret(lazaret));
     }
     let (bundle, states) = (scratch.join("bundle"), scratch.join("states"));
-    bundle::make(&bundle)?;
+    let cgroups_path = cli.cgroups_path.then(|| format!("/lazaret-bench-{}", std::process::id()));
+    bundle::make(&bundle, cgroups_path.as_deref())?;
     std::fs::create_dir(&states).map_err(StartError::Scratch)?;
     Ok(Setting { bundle, states, lazaret, own })
 }
