@@ -57,7 +57,8 @@ fn no_note_is_left_in_the_source() {
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
         concat!("XX", "X:"),
-        concat!("/wo", "rk/"),
+        concat!("/wo", "rk/main"),
+        concat!("/wo", "rk/shared"),
         concat!("todo", "!("),
         concat!("unimplemented", "!("),
     ];
