@@ -61,6 +61,8 @@ pub struct Rounds {
     pub warm_up: u32,
     /// Rounds that are.
     pub counted: u32,
+    /// Rest before each run. Without it, runs share costs that a start alone pays in full (RCU grace periods).
+    pub rest: Duration,
 }
 
 /// Runs everyone and returns a lane for each, in the contenders' order.
@@ -72,6 +74,7 @@ pub fn run(contenders: &[Contender], setting: &Setting, rounds: Rounds) -> Vec<L
         let mut order: Vec<&mut Lane> = lanes.iter_mut().filter(|lane| lane.failure.is_none()).collect();
         random.shuffle(&mut order);
         for lane in order {
+            std::thread::sleep(rounds.rest);
             lane.go(setting, round, round >= rounds.warm_up);
         }
     }

@@ -29,6 +29,9 @@ struct Cli {
     /// Rounds before, not counted
     #[arg(long, default_value_t = 5)]
     warm_up: u32,
+    /// Rest before each run, in milliseconds: starts that come alone, as most do
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    rest: u64,
     /// lazaret's command [default: beside this program]
     #[arg(long, value_name = "PATH")]
     lazaret: Option<PathBuf>,
@@ -132,7 +135,7 @@ fn measure(cli: &Cli) -> Result<(), StartError> {
     if note.is_some() {
         cgroups::hide_unified()?;
     }
-    let rounds = Rounds { warm_up: cli.warm_up, counted: cli.rounds };
+    let rounds = Rounds { warm_up: cli.warm_up, counted: cli.rounds, rest: Duration::from_millis(cli.rest) };
     let rows = rows(race::run(contender::ALL, &setting, rounds));
     let result = Report { machine, load_at_end: machine::load(), note, rows };
     let lines = if cli.json { json(&result)? } else { text(&result) };
