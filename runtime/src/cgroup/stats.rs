@@ -44,7 +44,8 @@ pub struct Stats {
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Cpu {
     /// Time used.
-    pub usage: CpuUsage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<CpuUsage>,
     /// Time withheld.
     pub throttling: Throttling,
     /// Waits for a processor.
@@ -183,25 +184,27 @@ impl Stats {
     }
 }
 
-fn cpu_usage((version, files): (Version, Files<'_>)) -> Result<CpuUsage, CgroupError> {
+fn cpu_usage((version, files): (Version, Files<'_>)) -> Result<Option<CpuUsage>, CgroupError> {
     if version == Version::V2 {
         let stat = files.keyed("cpu.stat")?;
         let time = |key| value(&stat, key).saturating_mul(MICROSECOND);
-        return Ok(CpuUsage {
+        let usage = CpuUsage {
             total: time("usage_usec"),
             percpu: Vec::new(),
             kernel: time("system_usec"),
             user: time("user_usec"),
-        });
+        };
+        return Ok((!stat.is_empty()).then_some(usage));
     }
+    let Some(total) = files.number("cpuacct.usage")? else { return Ok(None) };
     let stat = files.keyed("cpuacct.stat")?;
     let percpu = files.text("cpuacct.usage_percpu")?.unwrap_or_default();
-    Ok(CpuUsage {
-        total: files.number("cpuacct.usage")?.unwrap_or_default(),
+    Ok(Some(CpuUsage {
+        total,
         percpu: percpu.split_ascii_whitespace().filter_map(|number| number.parse().ok()).collect(),
         kernel: value(&stat, "system").saturating_mul(TICK),
         user: value(&stat, "user").saturating_mul(TICK),
-    })
+    }))
 }
 
 /// Both versions have the file; the time has another name and unit in each.

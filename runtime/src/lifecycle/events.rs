@@ -159,7 +159,7 @@ mod tests {
         let stats = Event { kind: "stats", id: "c".to_owned(), data: Some(Box::default()) };
         let json = serde_json::to_value(stats).unwrap();
         assert_eq!((json["type"].as_str(), json["id"].as_str()), (Some("stats"), Some("c")));
-        assert!(json["data"]["cpu"]["usage"].is_object());
+        assert!(json["data"]["cpu"]["throttling"].is_object());
         let oom = serde_json::to_string(&Event { kind: "oom", id: "c".to_owned(), data: None }).unwrap();
         assert_eq!(oom, r#"{"type":"oom","id":"c"}"#);
     }
