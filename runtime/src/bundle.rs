@@ -152,7 +152,7 @@ impl BundleError {
             Self::Path { .. } | Self::DirectoryMissing { .. } => Some("name the bundle with --bundle DIR".to_owned()),
             Self::NotDirectory { .. } => Some("--bundle takes the directory that holds config.json".to_owned()),
             Self::ConfigMissing { .. } => Some(
-                "a bundle is a directory with config.json and the root file system; `runc spec` writes a first one"
+                "a bundle is a directory with config.json and the root file system; `lazaret spec` writes a first one"
                     .to_owned(),
             ),
             Self::Malformed { snippet, .. } | Self::WrongType { snippet, .. } => Some(snippet.clone()),

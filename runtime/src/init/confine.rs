@@ -61,7 +61,11 @@ pub(super) fn landlock(scopes: LandlockScopes) -> Result<Vec<String>, InitError>
 pub(super) fn apparmor_on_exec(profile: &CStr) -> Result<(), InitError> {
     let path = "/proc/thread-self/attr/apparmor/exec";
     let written = || -> io::Result<()> {
-        let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        let file = rustix::fs::open(
+            path,
+            OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?;
         inside::require_procfs(&file)?;
         let request = [b"exec ", profile.to_bytes()].concat();
         rustix::io::write(&file, &request)?;

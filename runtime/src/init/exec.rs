@@ -18,6 +18,7 @@ use crate::sys;
 
 /// From set-up to the workload.
 pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
+    drop_descriptors(orders)?;
     let process = &orders.process;
     let early = rustix::process::chdir(&process.cwd);
     if !process.no_new_privileges
@@ -36,7 +37,7 @@ pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
     }
     let program = find_program(process.args.first().map(CString::as_c_str), &process.env)?;
     sys::process::reset_signals().map_err(InitError::Gate)?;
-    sys::clone::cloexec_from(3 + orders.preserve_fds).map_err(InitError::Gate)?;
+    sys::clone::cloexec_from(3_u32.saturating_add(orders.preserve_fds)).map_err(InitError::Gate)?;
     confine_and_report(orders)?;
     let (ToInit::Go, _) = channel::receive::<ToInit>(&orders.channel)?;
     match orders.gate.take() {
@@ -44,6 +45,15 @@ pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
         None => execute(orders, &program),
         Some(gate) => through_gate(orders, &gate, &program),
     }
+}
+
+/// Closes everything but the way to the launcher. Paths of the bundle and the image are resolved from here on, also by
+/// `execve(2)` itself (`#!`, ELF interpreter) before it closes anything: through `/proc/self/fd` they must find nothing
+/// of the host (the class of CVE-2024-21626).
+fn drop_descriptors(orders: &Orders) -> Result<(), InitError> {
+    let kept: Vec<BorrowedFd<'_>> =
+        [Some(&orders.channel), orders.gate.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
+    sys::clone::close_all_but_from(3_u32.saturating_add(orders.preserve_fds), &kept).map_err(InitError::Gate)
 }
 
 fn confine_and_report(orders: &Orders) -> Result<(), InitError> {

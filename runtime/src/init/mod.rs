@@ -30,7 +30,8 @@ const FAILED: u8 = 125;
 
 /// Carries the orders out. Returns only on failure, with the exit status.
 pub fn run(orders: Orders) -> u8 {
-    let mut orders = orders;
+    // Never dropped: its descriptors are closed by number on the way, and the rest ends with the process.
+    let mut orders = std::mem::ManuallyDrop::new(orders);
     let Err(error) = become_the_workload(&mut orders);
     let failure = FromInit::Failed((&error).into());
     // When the launcher is gone there is nobody to tell; the exit status says the rest.
@@ -60,6 +61,7 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
         sys::namespace::loopback_up().map_err(|source| InitError::Names { what: "loopback interface up", source })?;
     }
     paths::protect(orders, &null)?;
+    drop(null);
     rootfs::pivot(&orders.root)?;
     exec::enter(orders)
 }

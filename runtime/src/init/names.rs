@@ -6,7 +6,7 @@ use rustix::fs::OFlags;
 
 use super::error::InitError;
 use super::inside;
-use super::orders::Orders;
+use super::orders::{Orders, SysctlOrder};
 
 /// Sets the names of the UTS namespace.
 pub(super) fn set(orders: &Orders) -> Result<(), InitError> {
@@ -21,13 +21,19 @@ pub(super) fn set(orders: &Orders) -> Result<(), InitError> {
     Ok(())
 }
 
-/// Writes the sysctls through the container's own `/proc`, which is made read-only afterwards.
+/// Writes the sysctls through the container's own `/proc`, which is made read-only afterwards. An image may have put
+/// something else in the place of that: nothing is waited for, and only a procfs is written to.
 pub(super) fn write_sysctls(orders: &Orders) -> Result<(), InitError> {
-    for (path, value) in &orders.sysctl {
-        let written = inside::open(&orders.root.tree, path, OFlags::WRONLY)
-            .and_then(|file| inside::require_procfs(&file).map(|()| file))
-            .and_then(|file| write_all(&file, value.as_bytes()));
-        written.map_err(|source| InitError::Sysctl { path: path.clone(), value: value.clone(), source })?;
+    for SysctlOrder { path, value, required } in &orders.sysctl {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened =
+            inside::open(&orders.root.tree, path, flags).and_then(|file| inside::require_procfs(&file).map(|()| file));
+        let failed = |source| InitError::Sysctl { path: path.clone(), value: value.clone(), source };
+        match opened {
+            Ok(file) => write_all(&file, value.as_bytes()).map_err(failed)?,
+            Err(source) if *required => return Err(failed(source)),
+            Err(_no_procfs) => {}
+        }
     }
     Ok(())
 }

@@ -37,8 +37,8 @@ pub struct Orders {
     pub hostname: Option<CString>,
     /// New domain name of the UTS namespace.
     pub domainname: Option<CString>,
-    /// Paths below `/proc/sys` and values.
-    pub sysctl: Vec<(PathBuf, String)>,
+    /// Sysctls to write.
+    pub sysctl: Vec<SysctlOrder>,
     /// Whether to set up the loopback interface.
     pub loopback: bool,
     /// Whether to enter a new cgroup namespace once the launcher has attached us.
@@ -134,6 +134,17 @@ pub enum MountSource {
 
 /// A cgroup hierarchy as a container sees it: the folder's name and the mount's options; none means cgroup v2.
 pub type CgroupHierarchy = (String, Vec<(CString, Option<CString>)>);
+
+/// One sysctl.
+#[derive(Debug)]
+pub struct SysctlOrder {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its value.
+    pub value: String,
+    /// Whether the bundle asks for it; what lazaret adds is left out in a container without a procfs.
+    pub required: bool,
+}
 
 /// One device node.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use crate::cgroup::Hierarchies;
 use crate::error::Error;
 use crate::idmap;
-use crate::init::orders::{CgroupHierarchy, Confinement, Filter, LandlockScopes, Orders, RootOrder};
+use crate::init::orders::{CgroupHierarchy, Confinement, Filter, LandlockScopes, Orders, RootOrder, SysctlOrder};
 use crate::lifecycle::launch::Places;
 use crate::lifecycle::{CreateRequest, LifecycleError, kernel_paths, streams};
 use crate::namespaces::Network;
@@ -127,15 +127,16 @@ fn cgroup_view(hierarchies: &Hierarchies) -> Vec<CgroupHierarchy> {
 }
 
 /// The sysctls that are written inside. Those of a joined network namespace were written from the host's side.
-fn sysctls(from: &Ingredients<'_>) -> Vec<(PathBuf, String)> {
+fn sysctls(from: &Ingredients<'_>) -> Vec<SysctlOrder> {
     let outside = from.places.plan.joined_network().is_some() && from.places.userns.is_some();
     let inside = from.container.sysctl.iter().filter(|(key, _)| !(outside && network::is_network(key)));
-    let own = inside.map(|(key, value)| (network::sysctl_file(key), value.clone()));
+    let order = |key: &str, value: String, required| SysctlOrder { path: network::sysctl_file(key), value, required };
+    let own = inside.map(|(key, value)| order(key, value.clone(), true));
     let new = matches!(from.places.plan.network, Network::New) && from.mode == Mode::Sandbox;
     let last_group = from.places.mappings.gids.last().map_or(0, |range| range.container + (range.length - 1));
     let defaults = if new { network::defaults(last_group) } else { Vec::new() };
     let defaults = defaults.into_iter().filter(|(key, _)| !from.container.sysctl.contains_key(*key));
-    defaults.map(|(key, value)| (network::sysctl_file(key), value)).chain(own).collect()
+    defaults.map(|(key, value)| order(key, value, false)).chain(own).collect()
 }
 
 fn process(from: &Ingredients<'_>) -> Result<Process, Error> {
