@@ -27,7 +27,7 @@ fn collect_cgroups(directory: &Path, tag: &str, depth: u32, found: &mut Vec<Path
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             continue;
         }
-        if entry.file_name().to_string_lossy().contains(tag) {
+        if entry.file_name().to_string_lossy().ends_with(tag) {
             found.push(entry.path());
         } else if depth > 0 {
             collect_cgroups(&entry.path(), tag, depth - 1, found);

@@ -47,9 +47,10 @@ fn a_missing_configuration_is_named() {
 #[ignore = "needs root: namespaces, mounts"]
 fn a_missing_bundle_is_named() {
     let lazaret = Lazaret::new();
-    let outcome = lazaret.verb(&["run", "--bundle", "/no/such/bundle", "x"]).expect(125);
+    let id = lazaret_tests::scratch::tag();
+    let outcome = lazaret.verb(&["run", "--bundle", "/no/such/bundle", &id]).expect(125);
     one_error(&outcome, &["/no/such/bundle"]);
-    lazaret.nothing_left("x");
+    lazaret.nothing_left(&id);
 }
 
 #[test]
@@ -184,6 +185,30 @@ fn ids_that_would_leave_the_state_directory_are_refused() {
     lazaret.nothing_left(bundle.id());
 }
 
+/// The other verbs take no path for an id either; least of all delete by force.
+#[test]
+#[ignore = "needs root: namespaces, mounts"]
+fn no_verb_takes_a_path_for_an_id() {
+    let lazaret = Lazaret::new();
+    let precious = lazaret_tests::scratch::Scratch::new();
+    std::fs::write(precious.join("state.json"), "{}").unwrap();
+    std::fs::create_dir_all(lazaret.root()).unwrap();
+    let climb = format!("../../{}", precious.tag());
+    for id in [climb.as_str(), &precious.path().display().to_string(), "..", ".", ""] {
+        for words in [
+            vec!["state", "--", id],
+            vec!["start", "--", id],
+            vec!["kill", "--", id, "KILL"],
+            vec!["delete", "--force", "--", id],
+        ] {
+            let outcome = lazaret.verb(&words);
+            assert_ne!(outcome.status, 0, "{words:?} was obeyed");
+            one_error(&outcome, &["id"]);
+        }
+    }
+    assert!(precious.join("state.json").exists() && lazaret.root().exists(), "a directory was removed");
+}
+
 #[test]
 #[ignore = "needs root: namespaces, mounts"]
 fn a_second_container_of_the_same_id_is_refused_and_the_first_lives() {
@@ -314,7 +339,7 @@ fn features_that_are_not_there_are_refused_by_name() {
     let cases = [
         ("vm", json!({"kernel": {"path": "/x"}}), "vm"),
         ("solaris", json!({"milestone": "x"}), "solaris"),
-        ("windows", json!({"layerFolders": []}), "windows"),
+        ("windows", json!({"layerFolders": ["x"]}), "windows"),
     ];
     for (key, value, word) in cases {
         let bundle = Bundle::new().edit(|config| config[key] = value);

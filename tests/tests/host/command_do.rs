@@ -177,6 +177,32 @@ fn the_filter_is_on_and_nothing_can_be_gained_by_exec() {
     assert!(outcome.stdout.contains("NoNewPrivs:\t1\n"), "{outcome:?}");
 }
 
+/// Row L04: process 1 of `do` is lazaret's own; neither its environment, its memory, its descriptors nor its program
+/// may be a way out.
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp"]
+fn the_first_process_of_do_gives_nothing_away() {
+    let attacker = programs::attacker().display().to_string();
+    let lazaret = Lazaret::new();
+    let token = lazaret_tests::canary::token();
+    for act in ["proc-environ", "proc-mem"] {
+        let mut command = lazaret.command(&["do", "--", &attacker, act, &token]);
+        let outcome = outcome::run(command.env("SECRET_OF_THE_CALLER", &token));
+        let verdict = lazaret_tests::verdict::of(&outcome);
+        assert!(!verdict.ok, "{verdict:?}");
+    }
+    for attack in [vec!["descriptors"], vec!["proc-exe", "spoilt"], vec!["ptrace-child"], vec!["setns-pidfd"]] {
+        let outcome = lazaret.run_command(&[&[attacker.as_str()], attack.as_slice()].concat());
+        let verdict = lazaret_tests::verdict::of(&outcome);
+        assert!(!verdict.ok, "{verdict:?}");
+    }
+    let canary = CanaryFile::new();
+    let open = ["open-write", "/proc/1/exe"];
+    let outcome = lazaret.run_command(&[&[attacker.as_str()], open.as_slice()].concat());
+    assert!(!lazaret_tests::verdict::of(&outcome).ok, "{outcome:?}");
+    canary.is_untouched();
+}
+
 /// The host's root is in view, the servers behind its sockets are not.
 #[test]
 #[ignore = "needs root: namespaces, mounts, seccomp"]

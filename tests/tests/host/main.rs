@@ -15,6 +15,7 @@ mod attacks;
 mod audit;
 mod bad_input;
 mod command_do;
+mod config_tricks;
 mod console;
 mod containerd;
 mod denial_of_service;

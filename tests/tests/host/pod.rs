@@ -82,3 +82,23 @@ fn the_runtime_on_its_way_into_a_pod_cannot_be_overwritten() {
     assert!(!running.output().contains("overwrote"), "{}", running.output());
     running.delete();
 }
+
+/// Row L04 in a shared pid namespace: the runtime on its way in carries its caller's environment.
+#[test]
+#[ignore = "needs root: namespaces"]
+fn the_runtime_on_its_way_into_a_pod_shows_no_environment() {
+    let lazaret = Lazaret::new();
+    let token = lazaret_tests::canary::token();
+    let first = Bundle::attacker(&["watch-environ", &token]).lax_but_admissible();
+    let running = lazaret.launch(&first);
+    running.says("watching");
+    for _ in 0..30 {
+        let second = joining(Bundle::shell("true"), running.pid(), &[("pid", "pid")]);
+        second.write();
+        let path = second.path().display().to_string();
+        let mut command = lazaret.command(&["run", "--bundle", &path, second.id()]);
+        lazaret_tests::outcome::run(command.env("SECRET_OF_THE_CALLER", &token)).succeeds();
+    }
+    assert!(!running.output().contains("found"), "{}", running.output());
+    running.delete();
+}

@@ -29,6 +29,9 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("vmsplice", vmsplice),
     ("fanotify", fanotify),
     ("dead-call", dead_call),
+    ("prctl-number", prctl_number),
+    ("fcntl-number", fcntl_number),
+    ("memfd-flags", memfd_flags),
 ];
 
 /// What a descriptor is, from /proc: the proof that there is one.
@@ -242,4 +245,39 @@ fn dead_call(_: &[String]) -> Outcome {
         }
     }
     Err(libc::ENOSYS).step("unknown number")
+}
+
+/// A number of the command line, in hexadecimal.
+fn hexadecimal(arguments: &[String], index: usize) -> Result<u64, Failure> {
+    Ok(u64::from_str_radix(argument(arguments, index)?, 16).unwrap_or(0))
+}
+
+/// Any answer but a refusal says that the kernel looked at the call.
+fn looked_at(result: Result<u64, i32>, step: &str) -> Outcome {
+    match result {
+        Err(errno) if errno == libc::EPERM || errno == libc::ENOSYS => Err(errno).step(step),
+        Err(errno) => Ok(format!("the kernel answered errno {errno}")),
+        Ok(value) => Ok(format!("the kernel answered {value}")),
+    }
+}
+
+/// prctl by number and first argument.
+fn prctl_number(arguments: &[String]) -> Outcome {
+    let (option, first) = (hexadecimal(arguments, 0)?, hexadecimal(arguments, 1)?);
+    looked_at(call(libc::SYS_prctl, &[option, first, 0, 0, 0]), "prctl")
+}
+
+/// fcntl by number and argument, on the file in the third argument.
+fn fcntl_number(arguments: &[String]) -> Outcome {
+    let file = std::fs::File::open(argument(arguments, 2)?).step("open")?;
+    let (command, value) = (hexadecimal(arguments, 0)?, hexadecimal(arguments, 1)?);
+    let answer = call(libc::SYS_fcntl, &[file.as_raw_fd() as u64, command, value]).step("fcntl")?;
+    Ok(format!("the kernel answered {answer}"))
+}
+
+/// memfd_create by flags.
+fn memfd_flags(arguments: &[String]) -> Outcome {
+    let name = text("memory");
+    let flags = hexadecimal(arguments, 0)?;
+    witness(call(libc::SYS_memfd_create, &[address(name.as_c_str()), flags]).step("memfd_create")?)
 }

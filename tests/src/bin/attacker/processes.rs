@@ -20,6 +20,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("proc-environ", proc_environ),
     ("proc-exe", proc_exe),
     ("overwrite-exe", overwrite_exe),
+    ("watch-environ", watch_environ),
     ("proc-mem", proc_mem),
     ("descriptors", descriptors),
     ("inherited-token", inherited_token),
@@ -204,6 +205,16 @@ fn overwrite(path: &str, pid: u32, token: &str) -> Outcome {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     Err(libc::ETXTBSY).step("open for writing")
+}
+
+/// As `proc-environ` and `proc-mem`, over and over: for processes that are there for a moment only.
+fn watch_environ(arguments: &[String]) -> Outcome {
+    println!("watching");
+    loop {
+        for found in [proc_environ(arguments), proc_mem(arguments)].into_iter().flatten() {
+            println!("found {found}");
+        }
+    }
 }
 
 /// As `proc-exe`, against programs that are there for a moment only, such as a runtime on its way into the container:

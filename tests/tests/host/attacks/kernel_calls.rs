@@ -48,5 +48,22 @@ attacks! {
     iopl_is_refused: ["iopl"], refused [EPERM], witnessed Some("iopl"), beside "honest-memory", absent [ENOSYS];
     ioperm_is_refused: ["ioperm"], refused [EPERM], witnessed Some("ioperm"), beside "honest-memory",
         absent [ENOSYS, EINVAL];
+    core_scheduling_is_refused: ["prctl-number", "3e", "0"], refused [EPERM, EINVAL], witnessed Some("prctl"),
+        beside "honest-prctl";
+    secure_bits_are_refused: ["prctl-number", "1c", "0"], refused [EPERM], witnessed Some("prctl"),
+        beside "honest-prctl";
+    secure_bits_with_high_bits_are_refused: ["prctl-number", "10000001c", "0"], refused [EPERM],
+        witnessed Some("prctl"), beside "honest-prctl";
+    stopping_the_counters_of_others_is_refused: ["prctl-number", "1f", "0"], refused [EPERM],
+        witnessed Some("prctl"), beside "honest-prctl";
+    directory_notification_is_refused: ["fcntl-number", "402", "1", "/tmp"], refused [EPERM, EINVAL], witnessed None,
+        beside "honest-lock";
+    directory_notification_with_high_bits_is_refused: ["fcntl-number", "100000402", "1", "/tmp"], refused [EPERM, EINVAL],
+        witnessed None, beside "honest-lock";
+    leases_are_refused: ["fcntl-number", "400", "0", "/etc/hostname"], refused [EPERM, EINVAL], witnessed None, beside "honest-lock";
+    huge_pages_by_a_memory_file_are_refused: ["memfd-flags", "4"], refused [EPERM, EINVAL], witnessed None,
+        beside "honest-memory";
+    huge_pages_by_a_memory_file_with_high_bits_are_refused: ["memfd-flags", "100000004"], refused [EPERM, EINVAL],
+        witnessed None, beside "honest-memory";
     vhangup_is_refused: ["vhangup"], refused [EPERM], witnessed Some("vhangup"), beside "honest-terminal";
 }
