@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
+use rustix::io::Errno;
+use rustix::process::WaitOptions;
 use thiserror::Error;
 
 use crate::cgroups;
@@ -26,6 +28,9 @@ pub enum RunError {
     /// It could not be started.
     #[error("cannot be started")]
     Spawn(#[source] io::Error),
+    /// What it left running could not be waited for.
+    #[error("cannot wait for what it left running")]
+    Orphans(#[source] Errno),
     /// Its CPU time is not known.
     #[error("cannot tell its processor time")]
     Usage(#[source] nix::errno::Errno),
@@ -48,7 +53,7 @@ pub struct Lane {
     pub version: String,
     /// The time of each counted round, from start to end.
     pub times: Vec<Duration>,
-    /// The CPU time of each counted round, of the command and all processes that were waited for.
+    /// The CPU time of each counted round, of the command and of everything it started.
     pub processor: Vec<Duration>,
     /// Why it is out, if it is.
     pub failure: Option<String>,
@@ -66,8 +71,11 @@ pub struct Rounds {
 }
 
 /// Runs everyone and returns a lane for each, in the contenders' order.
-#[must_use]
-pub fn run(contenders: &[Contender], setting: &Setting, rounds: Rounds) -> Vec<Lane> {
+///
+/// # Errors
+/// As `prctl(2)` with `PR_SET_CHILD_SUBREAPER`.
+pub fn run(contenders: &[Contender], setting: &Setting, rounds: Rounds) -> Result<Vec<Lane>, Errno> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut lanes: Vec<Lane> = contenders.iter().map(|contender| Lane::new(*contender, setting)).collect();
     let mut random = Random::new();
     for round in 0..rounds.warm_up.saturating_add(rounds.counted) {
@@ -78,7 +86,7 @@ pub fn run(contenders: &[Contender], setting: &Setting, rounds: Rounds) -> Vec<L
             lane.go(setting, round, round >= rounds.warm_up);
         }
     }
-    lanes
+    Ok(lanes)
 }
 
 impl Lane {
@@ -130,12 +138,25 @@ fn time(mut command: Command, stderr: &PathBuf) -> Result<Cost, RunError> {
     let start = Instant::now();
     let status = command.status().map_err(RunError::Spawn)?;
     let time = start.elapsed();
+    reap_orphans().map_err(RunError::Orphans)?;
     let processor = processor_time().map_err(RunError::Usage)?.saturating_sub(before);
     if status.success() {
         return Ok(Cost { time, processor });
     }
     let said = fs::read_to_string(stderr).map_err(RunError::Stderr)?;
     Err(RunError::Failed { status, said: tail(&said) })
+}
+
+/// Waits for what the command left running: its CPU time counts too, and the next run does not pay for it. Orphans come
+/// to us since [`run`] made us their reaper.
+fn reap_orphans() -> Result<(), Errno> {
+    loop {
+        match rustix::process::wait(WaitOptions::empty()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(Errno::CHILD) => return Ok(()),
+            Err(errno) => return Err(errno),
+        }
+    }
 }
 
 /// What our ended children have used so far, and theirs (getrusage(2), `RUSAGE_CHILDREN`).

@@ -55,6 +55,8 @@ enum StartError {
     Bundle(#[from] bundle::BundleError),
     #[error("the cgroup hierarchies do not suit")]
     Cgroups(#[from] CgroupsError),
+    #[error("cannot become the reaper of what runtimes leave")]
+    Reaper(#[source] rustix::io::Errno),
     #[error("cannot write the result as JSON")]
     Json(#[source] serde_json::Error),
     #[error("cannot print the result")]
@@ -136,7 +138,7 @@ fn measure(cli: &Cli) -> Result<(), StartError> {
         cgroups::hide_unified()?;
     }
     let rounds = Rounds { warm_up: cli.warm_up, counted: cli.rounds, rest: Duration::from_millis(cli.rest) };
-    let rows = rows(race::run(contender::ALL, &setting, rounds));
+    let rows = rows(race::run(contender::ALL, &setting, rounds).map_err(StartError::Reaper)?);
     let result = Report { machine, load_at_end: machine::load(), note, rows };
     let lines = if cli.json { json(&result)? } else { text(&result) };
     report::print(&lines).map_err(StartError::Print)
