@@ -24,6 +24,7 @@
 //! * **profile**: what an OCI bundle asks for in `linux.seccomp` ([`oci::Profile`]).
 
 pub mod bpf;
+mod cases;
 pub mod check;
 pub mod class;
 pub mod interpret;

@@ -4,96 +4,10 @@
 //! is compared by its low half ([`INT`]): the kernel drops the upper half, so a comparison of all 64 bits could be
 //! passed by setting it. One that the kernel reads whole is compared whole ([`LONG`]).
 
-use crate::check::{Arguments, Check, INT, LONG, Span, Spans};
-use crate::class::{Errno, Event, Refusal, Rule};
-
-/// What a case says.
-#[derive(Debug, Clone, Copy)]
-pub enum Verdict {
-    /// The kernel runs it.
-    Allow,
-    /// A technique: refused, and recorded where there is a witness.
-    Refuse(Refusal),
-    /// Refused without a record: honest programs ask, and fall back.
-    Answer(Errno),
-    /// Further cases decide.
-    Ask(&'static Cases),
-}
-
-/// One line of a rule.
-#[derive(Debug, Clone)]
-pub struct Case {
-    /// The conditions; all must hold.
-    pub when: &'static [Check],
-    /// What follows.
-    pub then: Verdict,
-}
-
-/// What a rule says in the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// The kernel runs it.
-    Allowed,
-    /// Refused and recorded.
-    Recorded(Refusal),
-    /// Refused without a record.
-    Quiet(Errno),
-}
-
-/// A rule: cases in order, and what holds when none does.
-#[derive(Debug, Clone)]
-pub struct Cases {
-    /// In order.
-    pub list: &'static [Case],
-    /// For everything else.
-    pub otherwise: Verdict,
-}
-
-impl Cases {
-    /// What the rule says to these arguments, further cases included.
-    #[must_use]
-    pub fn answer(&self, args: &Arguments) -> Answer {
-        let first = self.list.iter().find(|case| case.when.iter().all(|check| check.holds(args)));
-        match first.map_or(self.otherwise, |case| case.then) {
-            Verdict::Allow => Answer::Allowed,
-            Verdict::Refuse(refusal) => Answer::Recorded(refusal),
-            Verdict::Answer(errno) => Answer::Quiet(errno),
-            Verdict::Ask(cases) => cases.answer(args),
-        }
-    }
-}
-
-const fn arg(arg: u8, mask: u64, spans: &'static [Span]) -> Check {
-    Check { arg, mask, spans: Spans::Listed(spans) }
-}
-
-const fn is(value: u64) -> Span {
-    Span { first: value, last: value }
-}
-
-const fn span(first: u64, last: u64) -> Span {
-    Span { first, last }
-}
-
-const fn allow(when: &'static [Check]) -> Case {
-    Case { when, then: Verdict::Allow }
-}
-
-const fn refuse(when: &'static [Check], event: Event, errno: Errno) -> Case {
-    Case { when, then: Verdict::Refuse(Refusal { event, errno }) }
-}
-
-const fn answer(when: &'static [Check], errno: Errno) -> Case {
-    Case { when, then: Verdict::Answer(errno) }
-}
-
-const fn ask(when: &'static [Check], cases: &'static Cases) -> Case {
-    Case { when, then: Verdict::Ask(cases) }
-}
-
-const fn refused(event: Event, errno: Errno) -> Verdict {
-    Verdict::Refuse(Refusal { event, errno })
-}
+pub use crate::cases::{Answer, Case, Cases, Verdict};
+use crate::cases::{allow, answer, arg, ask, is, refuse, refused, span};
+use crate::check::{INT, LONG, Span};
+use crate::class::{Errno, Event, Rule};
 
 /// The cases of a rule.
 #[must_use]

@@ -1,7 +1,7 @@
 //! Which ids of the host a container's ids are, and the user namespace that says so to the kernel.
 //!
 //! A bundle may bring its mapping. One that does not gets a range of 65,536 ids that no other container on the
-//! machine has: a lease, which is a symbolic link in [`LEASES`] named for the range and pointing to the owner's state
+//! machine has: a lease, which is a symbolic link in `LEASES` named for the range and pointing to the owner's state
 //! directory. Making a link is atomic and exclusive, whatever `--root` the parties use; a link whose target is gone
 //! was left by a crash and is taken over.
 
@@ -85,6 +85,12 @@ impl IdmapError {
             Self::Map { .. } => Some("the ranges must lie inside those of lazaret's own user namespace".to_owned()),
         }
     }
+}
+
+/// Every host id that [`Lease::acquire`] may give away.
+#[must_use]
+pub fn leased_ids() -> std::ops::Range<u64> {
+    u64::from(FIRST_ID)..u64::from(FIRST_ID) + u64::from(RANGES) * u64::from(RANGE_LENGTH)
 }
 
 /// A range of host ids that belongs to one container until it is released.
@@ -227,7 +233,8 @@ fn spread(owner: &Path) -> u32 {
 /// # Errors
 /// [`IdmapError::Create`] and [`IdmapError::Map`].
 pub fn new_user_namespace(mappings: &IdMappings) -> Result<OwnedFd, IdmapError> {
-    let holder = UsernsHolder::new().map_err(IdmapError::Create)?;
+    let root = |ranges: &[IdRange]| to_host(ranges, 0).or_else(|| ranges.first().map(|range| range.host)).unwrap_or(0);
+    let holder = UsernsHolder::new(root(&mappings.uids), root(&mappings.gids)).map_err(IdmapError::Create)?;
     let proc = PathBuf::from(format!("/proc/{}", holder.pid().as_raw_nonzero()));
     write_map(proc.join("uid_map"), &mappings.uids)?;
     write_map(proc.join("gid_map"), &mappings.gids)?;
@@ -321,7 +328,6 @@ mod tests {
 
     #[test]
     fn every_range_ends_below_the_signed_limit() {
-        let end = u64::from(FIRST_ID) + u64::from(RANGES) * u64::from(RANGE_LENGTH);
-        assert!(end <= 0x7ffd_0000, "{end:#x}");
+        assert!(leased_ids().end <= 0x7ffd_0000);
     }
 }

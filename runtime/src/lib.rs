@@ -9,6 +9,7 @@ pub mod bundle;
 pub mod cgroup;
 pub mod channel;
 mod credentials;
+mod detached;
 pub mod error;
 pub mod idmap;
 pub mod init;

@@ -55,7 +55,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut message = Message::default();
         event.record(&mut message);
-        let text = message.text();
+        let text = printable(&message.text());
         let level = *event.metadata().level();
         // `main` prints the error itself; on standard error it would stand there twice.
         if matches!(self.sink, Sink::Stderr) && level == Level::ERROR && message.fields.is_empty() {
@@ -103,5 +103,28 @@ impl Visit for Message {
             name => write!(self.fields, " {name}={value:?}"),
         };
         debug_assert!(written.is_ok(), "writing to a String cannot fail");
+    }
+}
+
+/// `text` as a terminal may have it: names from bundles and images can hold escape sequences.
+pub(crate) fn printable(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && c != '\n' {
+            plain.extend(c.escape_default());
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_sequences_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}]0;x\u{7}\nb\u{9b}1m"), "a\\u{1b}]0;x\\u{7}\nb\\u{9b}1m");
     }
 }

@@ -65,6 +65,8 @@ fn seal(verb: &Verb) -> std::io::Result<()> {
 fn prepare_process(verb: &Verb) -> std::io::Result<()> {
     let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
     let preserved = if let Verb::Run(create) | Verb::Create(create) = verb { create.preserve_fds } else { 0 };
+    // A caller that ignores SIGCHLD would have us lose the exit statuses of our children.
+    lazaret::sys::process::reset_signals()?;
     lazaret::sys::clone::close_from(3_u32.saturating_add(preserved))?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     Ok(())
@@ -181,7 +183,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 /// A line on standard error. When that is closed there is nobody to tell.
 fn say(text: &str) {
-    if writeln!(std::io::stderr(), "{text}").is_err() {
+    if writeln!(std::io::stderr(), "{}", log::printable(text)).is_err() {
         tracing::debug!("standard error is closed");
     }
 }

@@ -13,19 +13,30 @@ use std::path::PathBuf;
 
 use rustix::fs::{AtFlags, StatxFlags};
 
-use crate::rootfs::Rootfs;
-
 /// `OVERLAYFS_SUPER_MAGIC` of `linux/magic.h`.
 const OVERLAYFS_SUPER_MAGIC: i64 = 0x794c_7630;
 
 /// Options that say how layers are read, and must be the same for the second overlay.
 const KEPT: [&str; 5] = ["redirect_dir", "metacopy", "userxattr", "volatile", "xino"];
 
+/// The layers of an overlay, and the options that say how they are read.
+#[derive(Debug)]
+pub(crate) struct Layers {
+    /// Lower layers, the topmost first.
+    pub(crate) lower: Vec<PathBuf>,
+    /// The writable layer.
+    pub(crate) upper: Option<PathBuf>,
+    /// Its work directory.
+    pub(crate) work: Option<PathBuf>,
+    /// Options.
+    pub(crate) options: Vec<String>,
+}
+
 /// The layers of the overlay whose root `directory` is; `None` when it is something else.
 ///
 /// # Errors
 /// When it is an overlay whose layers cannot be told: a relative path, or a kind of layer that is not known.
-pub(crate) fn layers(directory: &OwnedFd) -> io::Result<Option<Rootfs>> {
+pub(crate) fn layers(directory: &OwnedFd) -> io::Result<Option<Layers>> {
     if rustix::fs::fstatfs(directory)?.f_type != OVERLAYFS_SUPER_MAGIC {
         return Ok(None);
     }
@@ -66,7 +77,7 @@ fn unescape_octal(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn parse(options: &[u8]) -> io::Result<Rootfs> {
+fn parse(options: &[u8]) -> io::Result<Layers> {
     let (mut lower, mut upper, mut work, mut kept) = (Vec::new(), None, None, Vec::new());
     for option in split(options, b',') {
         let at = option.iter().position(|byte| *byte == b'=').unwrap_or(option.len());
@@ -89,7 +100,7 @@ fn parse(options: &[u8]) -> io::Result<Rootfs> {
         }
     }
     kept.push("index=off".to_owned());
-    Ok(Rootfs::Overlay { lower, upper, work, options: kept })
+    Ok(Layers { lower, upper, work, options: kept })
 }
 
 /// The parts between separators that no backslash stands before.
@@ -127,8 +138,7 @@ mod tests {
     use super::*;
 
     fn parsed(options: &str) -> (Vec<PathBuf>, Option<PathBuf>, Option<PathBuf>, Vec<String>) {
-        let rootfs = parse(&unescape_octal(options.as_bytes())).unwrap();
-        let Rootfs::Overlay { lower, upper, work, options } = rootfs else { panic!("{rootfs:?}") };
+        let Layers { lower, upper, work, options } = parse(&unescape_octal(options.as_bytes())).unwrap();
         (lower, upper, work, options)
     }
 

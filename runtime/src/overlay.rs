@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, MoveMountFlags};
 
-use crate::rootfs::{clone_tree, tmpfs};
+use crate::detached::{clone_tree, tmpfs};
 use crate::{channel, credentials, sys};
 
 /// The layers and options of one overlay.

@@ -4,15 +4,14 @@
 //! as its own. An overlay mount cannot be id-mapped itself: each layer is, and the overlay is mounted from those, by
 //! descriptor.
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode};
-use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, OpenTreeFlags};
 
-use crate::mounted_overlay;
+use crate::detached::{clone_tree, tmpfs};
+use crate::mounted_overlay::{self, Layers};
 use crate::overlay::{Overlay, OverlayError, Writable};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -184,7 +183,9 @@ fn directory(path: &Path, judged: Option<&OwnedFd>, opening: Opening<'_>) -> Res
         // A mounted overlay cannot be id-mapped; its layers can.
         let mounted = judged.map_or(Ok(None), mounted_overlay::layers);
         if let Some(layers) = mounted.map_err(|source| RootfsError::Idmap { path: path.to_owned(), source })? {
-            return layers.open(path, None, Opening { attributes: 0, ..opening });
+            let Layers { lower, upper, work, options } = layers;
+            let rootfs = Rootfs::Overlay { lower, upper, work, options };
+            return rootfs.open(path, None, Opening { attributes: 0, ..opening });
         }
     }
     map_ids(tree, path, opening.idmap, true)
@@ -203,27 +204,6 @@ fn map_ids(tree: OwnedFd, path: &Path, idmap: Option<BorrowedFd<'_>>, recursive:
             .map_err(|source| RootfsError::Idmap { path: path.to_owned(), source })?;
     }
     Ok(tree)
-}
-
-/// A detached clone of what is at `path` below `at` (the descriptor itself when `path` is empty), with private
-/// propagation.
-///
-/// A clone alone stays in the peer group of what it was cloned from: mounts of the container would appear on the host,
-/// and the host's later ones in the container. pivot_root(2) refuses such a root, too.
-pub(crate) fn clone_tree(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> io::Result<OwnedFd> {
-    let tree = clone_in_peer_group(at, path, recursive)?;
-    let private = MountAttr { propagation: libc::MS_PRIVATE, ..MountAttr::default() };
-    mount_setattr(&tree, &private, recursive)?;
-    Ok(tree)
-}
-
-/// The same, in the peer group of the original: for `shared` and `slave` mounts.
-pub(crate) fn clone_in_peer_group(at: BorrowedFd<'_>, path: &Path, recursive: bool) -> io::Result<OwnedFd> {
-    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    if recursive {
-        flags |= OpenTreeFlags::AT_RECURSIVE;
-    }
-    Ok(rustix::mount::open_tree(at, path, flags)?)
 }
 
 /// The common parent of an overlay's upper and work directory, as one tree.
@@ -262,14 +242,4 @@ impl From<OverlayError> for RootfsError {
     fn from(error: OverlayError) -> Self {
         Self::Overlay { option: error.option, source: error.source }
     }
-}
-
-/// A new tmpfs as a detached mount.
-pub(crate) fn tmpfs(options: &[(&str, &str)]) -> io::Result<OwnedFd> {
-    let context = rustix::mount::fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    for (key, value) in options {
-        rustix::mount::fsconfig_set_string(context.as_fd(), OsString::from(key), *value)?;
-    }
-    rustix::mount::fsconfig_create(context.as_fd())?;
-    Ok(rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::empty())?)
 }

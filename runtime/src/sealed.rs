@@ -11,7 +11,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 
-use crate::rootfs::clone_tree;
+use crate::detached::clone_tree;
 use crate::sys;
 use crate::sys::mount::{MountAttr, mount_setattr};
 

@@ -15,8 +15,8 @@ use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
+use crate::detached;
 use crate::init;
-use crate::rootfs;
 use crate::sys;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -178,7 +178,7 @@ fn private_proc() -> io::Result<OwnedFd> {
 }
 
 fn empty_root() -> io::Result<OwnedFd> {
-    let tmpfs = rootfs::tmpfs(&[("mode", "555"), ("size", "0")])?;
+    let tmpfs = detached::tmpfs(&[("mode", "555"), ("size", "0")])?;
     let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOEXEC;
     mount_setattr(&tmpfs, &MountAttr { set, ..MountAttr::default() }, false)?;
     Ok(tmpfs)

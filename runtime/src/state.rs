@@ -25,8 +25,8 @@ pub const GATE_FILE: &str = "start.sock";
 const LOCK_PATIENCE: Duration = Duration::from_secs(4);
 /// How often it is tried meanwhile.
 const LOCK_STEP: Duration = Duration::from_millis(2);
-/// Longest container id; the state directory's name, and part of socket paths.
-const ID_BYTES: usize = 255;
+/// Longest container id: it is the name of the state directory, and part of a cgroup's (255 bytes).
+const ID_BYTES: usize = 240;
 
 /// Why the state could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -401,7 +401,7 @@ mod tests {
 
     #[test]
     fn ids_that_would_leave_the_root_are_invalid() {
-        for id in ["", ".", "..", "a/b", "../x", "a\0b", "a b", &"x".repeat(256)] {
+        for id in ["", ".", "..", "a/b", "../x", "a\0b", "a b", &"x".repeat(241)] {
             assert!(matches!(path_of(Path::new("/r"), id), Err(StateError::InvalidId { .. })), "{id:?}");
         }
         assert_eq!(path_of(Path::new("/r"), "a_B-1.x+y").unwrap(), Path::new("/r/a_B-1.x+y"));

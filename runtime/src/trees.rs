@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 
+use crate::detached::{clone_in_peer_group, clone_tree};
 use crate::idmap;
 use crate::init::orders::{CgroupHierarchy, DeviceOrder, MountOrder, MountSource};
 use crate::network;
-use crate::rootfs::{clone_in_peer_group, clone_tree};
 use crate::spec::container::{Device, DeviceKind, IdMappings, Propagation};
 use crate::spec::mounts::{Mount, MountKind, Reach};
 use crate::sys::mount::{MountAttr, mount_setattr};
@@ -27,6 +27,9 @@ const DEFAULT_DEVICES: [(&str, u32, u32); 6] = [
     ("/dev/urandom", 1, 9),
     ("/dev/tty", 5, 0),
 ];
+
+/// Most terminals of one sandbox whose bundle sets no limit.
+const TERMINALS: &str = "256";
 
 /// Why a mount or device could not be prepared.
 #[derive(Debug, thiserror::Error)]
@@ -248,7 +251,11 @@ fn filesystem(fstype: &str, source: &str, data: &[(String, Option<String>)], set
         let unmapped = !setting.mappings.gids.is_empty() && !value.as_deref().is_some_and(mapped);
         !(unmapped && fstype == "devpts" && key == "gid")
     };
-    let data = data.iter().filter(keep).map(|(key, value)| (text(key), value.as_deref().map(text))).collect();
+    // The machine has one pool of terminals (kernel.pty.max); one container shall not take it all.
+    let bounded = data.iter().any(|(key, _)| key == "max");
+    let bound = (setting.sandbox && fstype == "devpts" && !bounded).then(|| (text("max"), Some(text(TERMINALS))));
+    let data =
+        data.iter().filter(keep).map(|(key, value)| (text(key), value.as_deref().map(text))).chain(bound).collect();
     MountSource::Filesystem { fstype: text(fstype), source: text(source), data }
 }
 

@@ -14,14 +14,14 @@ use lazaret_sentry::handoff::{self, FromSentry, ToSentry};
 use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::Signal;
+use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::sentry_link::Sentry;
 use crate::state::{self, Directory};
 
 /// How long a sentry that ended may be ahead of the container's own end: it ends when the last task is gone, which the
 /// kernel tells it a moment before it tells us.
-const GRACE: Duration = Duration::from_millis(250);
+const GRACE: Duration = Duration::from_secs(1);
 /// How long the records of an ended container may take to be written.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -99,7 +99,11 @@ impl Watched {
 
     /// The sentry is gone while the container seemed to live: if it does after the grace, it has lost its guard.
     fn sentry_ended(&mut self) -> io::Result<End> {
-        self.sentry = None;
+        let served_to_the_end = self.sentry.take().is_some_and(|sentry| ended_in_order(&sentry));
+        if served_to_the_end {
+            // Its last task is gone; how long the kernel takes to tear the rest down is no matter of the sentry's.
+            while !self.wait(None, None)?.init {}
+        }
         if self.wait(None, Some(GRACE))?.init {
             return Ok(End::Own);
         }
@@ -190,6 +194,13 @@ impl Watched {
         nix::sched::setns(&own, CloneFlags::CLONE_NEWUTS)?;
         Ok(set?)
     }
+}
+
+/// Whether a sentry that has ended says that every listener was dead: exit status 0, which only its parent can see.
+fn ended_in_order(sentry: &Sentry) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let status = rustix::process::waitid(WaitId::PidFd(sentry.pidfd.as_fd()), options);
+    matches!(status, Ok(Some(status)) if status.exit_status() == Some(0))
 }
 
 #[derive(Debug, Default)]

@@ -138,7 +138,7 @@ mod tests {
     use containerd_shim::protos::protobuf::EnumOrUnknown;
 
     use super::*;
-    use crate::events::any;
+    use crate::typeurl::any;
 
     fn flags() -> Flags {
         let arguments =

@@ -6,14 +6,14 @@
 
 use std::time::{Duration, SystemTime};
 
-use containerd_shim::protos::protobuf::{MessageFull, well_known_types::any::Any};
 use containerd_shim::protos::shim::event::Envelope;
 use containerd_shim::protos::shim::events::ForwardRequest;
 use containerd_shim::protos::shim_async::{Client, EventsClient};
 use containerd_shim::protos::{topics, ttrpc};
 use tokio::sync::mpsc;
 
-use crate::tasks::Happening;
+use crate::happening::Happening;
+use crate::typeurl::any;
 
 /// Events that may wait while containerd is away: a pod makes some ten in its life.
 const QUEUE: usize = 4096;
@@ -142,11 +142,6 @@ fn envelope(happening: Happening, namespace: &str) -> Result<Envelope, container
         event: Some(event).into(),
         ..Envelope::default()
     })
-}
-
-/// A message as containerd's typeurl writes it: the bare name, without a host before it.
-pub(crate) fn any<M: MessageFull>(message: &M) -> Result<Any, containerd_shim::protos::protobuf::Error> {
-    Ok(Any { type_url: M::descriptor().full_name().to_owned(), value: message.write_to_bytes()?, ..Any::default() })
 }
 
 #[cfg(test)]

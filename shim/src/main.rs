@@ -11,6 +11,7 @@ mod delete;
 mod error;
 mod events;
 mod group;
+mod happening;
 mod info;
 mod io;
 mod launcher;
@@ -23,6 +24,7 @@ mod socket;
 mod start;
 mod stats;
 mod tasks;
+mod typeurl;
 
 use std::io::Write;
 use std::process::ExitCode;

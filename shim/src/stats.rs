@@ -7,7 +7,7 @@ use std::path::Path;
 use containerd_shim::protos::protobuf::well_known_types::any::Any;
 use containerd_shim::{Error, cgroup};
 
-use crate::events::any;
+use crate::typeurl::any;
 
 /// Metrics of the cgroup that process `pid` is in: `io.containerd.cgroups.v2.Metrics` on a host of version 2 alone, else
 /// `…v1.Metrics`. `cpuacct` is the container's directory in that version 1 hierarchy.

@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use crate::container::{Container, Phase};
 use crate::error::ShimError;
 use crate::events::Events;
+use crate::happening::Happening;
 use crate::io::{Stdio, Streams};
 use crate::launcher::{self, Call, Create, Launcher, Outcome, Rootfs};
 use crate::reaper::{Exit, Reaper, exit_of_watch};
@@ -29,49 +30,6 @@ use crate::stats;
 const DRAIN: Duration = Duration::from_secs(2);
 /// How long a killed container may take to end.
 const END: Duration = Duration::from_secs(10);
-
-/// Something that containerd is to be told.
-#[derive(Debug)]
-pub(crate) enum Happening {
-    /// A task was created.
-    Created {
-        /// Its id.
-        id: String,
-        /// Its bundle.
-        bundle: String,
-        /// Its root file system, as containerd gave it.
-        mounts: Vec<Mount>,
-        /// Its stdio.
-        stdio: Stdio,
-        /// Its first process.
-        pid: u32,
-    },
-    /// It was started.
-    Started {
-        /// Its id.
-        id: String,
-        /// Its first process.
-        pid: u32,
-    },
-    /// It ended.
-    Exited {
-        /// Its id.
-        id: String,
-        /// Its first process.
-        pid: u32,
-        /// How.
-        exit: Exit,
-    },
-    /// It was deleted.
-    Deleted {
-        /// Its id.
-        id: String,
-        /// Its first process.
-        pid: u32,
-        /// How it had ended.
-        exit: Exit,
-    },
-}
 
 /// A task to create.
 #[derive(Debug)]

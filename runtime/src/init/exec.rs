@@ -101,6 +101,10 @@ fn accept(gate: &OwnedFd) -> Result<OwnedFd, InitError> {
 
 fn execute(orders: &Orders, program: &CStr) -> Result<Infallible, InitError> {
     let process = &orders.process;
+    for rlimit in &process.rlimits {
+        sys::process::set_own_rlimit(rlimit.resource, rlimit.soft, rlimit.hard)
+            .map_err(|source| InitError::Identity { what: "resource limits", field: "process.rlimits", source })?;
+    }
     if process.no_new_privileges
         && let Some(profile) = &orders.confinement.oci
     {

@@ -13,6 +13,31 @@ use rustix::fs::{Mode, OFlags, ResolveFlags};
 /// Resolution below a root.
 const IN_ROOT: ResolveFlags = ResolveFlags::IN_ROOT.union(ResolveFlags::NO_MAGICLINKS);
 
+/// The container's kernel file systems, by descriptor. What lies below `/proc` and `/sys` is looked up from these and not
+/// through the root again: there the image, or another container on the same image, may have put a link in their place
+/// since.
+#[derive(Debug, Default)]
+pub(crate) struct KernelMounts {
+    /// What is mounted on `/proc`.
+    pub(crate) proc: Option<OwnedFd>,
+    /// What is mounted on `/sys`.
+    pub(crate) sys: Option<OwnedFd>,
+}
+
+impl KernelMounts {
+    /// Opens a path of the container, for `flags`.
+    pub(crate) fn open(&self, root: impl AsFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+        for (name, mount) in [("/proc", &self.proc), ("/sys", &self.sys)] {
+            if let (Ok(below), Some(mount)) = (path.strip_prefix(name), mount)
+                && !below.as_os_str().is_empty()
+            {
+                return open(mount, below, flags);
+            }
+        }
+        open(root, path, flags)
+    }
+}
+
 /// Opens `path` below `root` with `O_PATH`, following its symbolic links inside.
 pub(crate) fn find(root: impl AsFd, path: &Path) -> io::Result<OwnedFd> {
     open(root, path, OFlags::PATH)

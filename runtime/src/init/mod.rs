@@ -50,18 +50,18 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     rootfs::leave_host_propagation()?;
     let made = mounts::make_filesystems(&mut orders.mounts)?;
     rootfs::attach(&orders.root)?;
-    mounts::place(orders, made)?;
+    let kernel = mounts::place(orders, made)?;
     let null = devices::make(orders)?;
     if let Some(socket) = orders.console.take() {
         console::set_up(&orders.root.tree, &socket, orders.process.console_size)?;
     }
     names::set(orders)?;
-    names::write_sysctls(orders)?;
+    names::write_sysctls(orders, &kernel)?;
     if orders.loopback {
         sys::namespace::loopback_up().map_err(|source| InitError::Names { what: "loopback interface up", source })?;
     }
-    paths::protect(orders, &null)?;
-    drop(null);
+    paths::protect(orders, &kernel, &null)?;
+    drop((null, kernel));
     rootfs::pivot(&orders.root)?;
     exec::enter(orders)
 }

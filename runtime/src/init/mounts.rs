@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
 
 use super::error::InitError;
+use super::inside::KernelMounts;
 use super::orders::{CgroupHierarchy, MountOrder, MountSource, Orders};
 use super::{inside, rootfs};
 use crate::sys::mount::{MountAttr, mount_setattr};
@@ -31,15 +32,32 @@ pub(super) fn make_filesystems(mounts: &mut [MountOrder]) -> Result<Made, InitEr
 }
 
 /// Puts every mount in its place, in the order of the bundle.
-pub(super) fn place(orders: &Orders, made: Made) -> Result<(), InitError> {
+pub(super) fn place(orders: &Orders, made: Made) -> Result<KernelMounts, InitError> {
+    let mut kernel = KernelMounts::default();
     for (mount, filesystem) in orders.mounts.iter().zip(made) {
         match (&mount.source, filesystem) {
-            (MountSource::Tree { tree, directory }, _) => put(orders, mount, tree, *directory),
-            (MountSource::Filesystem { .. }, Some(filesystem)) => put(orders, mount, &filesystem, true),
+            (MountSource::Tree { tree, directory }, _) => {
+                put(orders, mount, tree, *directory)?;
+                remember(&mut kernel, mount, tree)
+            }
+            (MountSource::Filesystem { .. }, Some(filesystem)) => {
+                put(orders, mount, &filesystem, true)?;
+                remember(&mut kernel, mount, &filesystem)
+            }
             (MountSource::Filesystem { .. }, None) => Ok(()),
             (MountSource::Cgroup { hierarchies }, _) => place_cgroup(orders, mount, hierarchies),
         }?;
     }
+    Ok(kernel)
+}
+
+fn remember(kernel: &mut KernelMounts, mount: &MountOrder, tree: &OwnedFd) -> Result<(), InitError> {
+    let place = match mount.destination.to_str() {
+        Some("/proc") => &mut kernel.proc,
+        Some("/sys") => &mut kernel.sys,
+        _ => return Ok(()),
+    };
+    *place = Some(tree.try_clone().map_err(|source| failed(mount, source))?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::io;
 use rustix::fs::OFlags;
 
 use super::error::InitError;
-use super::inside;
+use super::inside::{self, KernelMounts};
 use super::orders::{Orders, SysctlOrder};
 
 /// Sets the names of the UTS namespace.
@@ -23,11 +23,11 @@ pub(super) fn set(orders: &Orders) -> Result<(), InitError> {
 
 /// Writes the sysctls through the container's own `/proc`, which is made read-only afterwards. An image may have put
 /// something else in the place of that: nothing is waited for, and only a procfs is written to.
-pub(super) fn write_sysctls(orders: &Orders) -> Result<(), InitError> {
+pub(super) fn write_sysctls(orders: &Orders, kernel: &KernelMounts) -> Result<(), InitError> {
     for SysctlOrder { path, value, required } in &orders.sysctl {
         let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
         let opened =
-            inside::open(&orders.root.tree, path, flags).and_then(|file| inside::require_procfs(&file).map(|()| file));
+            kernel.open(&orders.root.tree, path, flags).and_then(|file| inside::require_procfs(&file).map(|()| file));
         let failed = |source| InitError::Sysctl { path: path.clone(), value: value.clone(), source };
         match opened {
             Ok(file) => write_all(&file, value.as_bytes()).map_err(failed)?,

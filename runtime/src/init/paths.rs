@@ -11,15 +11,16 @@ use rustix::fs::{FileType, OFlags};
 use rustix::mount::OpenTreeFlags;
 
 use super::error::InitError;
+use super::inside::KernelMounts;
+use super::mounts;
 use super::orders::Orders;
-use super::{inside, mounts};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// Hides the masked paths and makes the read-only ones so. A path that the container does not have is passed over,
 /// as the runtime spec's callers expect.
-pub(super) fn protect(orders: &Orders, null: &OwnedFd) -> Result<(), InitError> {
+pub(super) fn protect(orders: &Orders, kernel: &KernelMounts, null: &OwnedFd) -> Result<(), InitError> {
     for path in &orders.readonly_paths {
-        make_readonly(orders, path).or_else(absent).map_err(|source| InitError::Path {
+        make_readonly(orders, kernel, path).or_else(absent).map_err(|source| InitError::Path {
             operation: "make read-only (linux.readonlyPaths)",
             path: path.clone(),
             source,
@@ -27,7 +28,7 @@ pub(super) fn protect(orders: &Orders, null: &OwnedFd) -> Result<(), InitError> 
     }
     let mut empty = None;
     for path in &orders.masked_paths {
-        mask(orders, path, null, &mut empty).or_else(absent).map_err(|source| InitError::Path {
+        mask(orders, kernel, path, (null, &mut empty)).or_else(absent).map_err(|source| InitError::Path {
             operation: "mask (linux.maskedPaths)",
             path: path.clone(),
             source,
@@ -41,16 +42,21 @@ fn absent(error: io::Error) -> io::Result<()> {
     if absent { Ok(()) } else { Err(error) }
 }
 
-fn make_readonly(orders: &Orders, path: &Path) -> io::Result<()> {
-    let target = inside::find(&orders.root.tree, path)?;
+fn make_readonly(orders: &Orders, kernel: &KernelMounts, path: &Path) -> io::Result<()> {
+    let target = kernel.open(&orders.root.tree, path, OFlags::PATH)?;
     let tree = clone_tree(&target, true)?;
     let readonly = MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() };
     mount_setattr(&tree, &readonly, true)?;
     mounts::move_to(&tree, &target)
 }
 
-fn mask(orders: &Orders, path: &Path, null: &OwnedFd, empty: &mut Option<OwnedFd>) -> io::Result<()> {
-    let target = inside::open(&orders.root.tree, path, OFlags::PATH)?;
+fn mask(
+    orders: &Orders,
+    kernel: &KernelMounts,
+    path: &Path,
+    (null, empty): (&OwnedFd, &mut Option<OwnedFd>),
+) -> io::Result<()> {
+    let target = kernel.open(&orders.root.tree, path, OFlags::PATH)?;
     let kind = FileType::from_raw_mode(rustix::fs::fstat(&target)?.st_mode);
     if kind != FileType::Directory {
         return mounts::move_to(clone_tree(null, false)?, &target);

@@ -6,9 +6,8 @@
 
 use std::io;
 
-use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
+use nix::sys::signal::SigSet;
+use rustix::process::{Pid, WaitOptions};
 
 use super::error::InitError;
 use crate::sys;
@@ -25,7 +24,7 @@ pub(super) fn run_as_child(workload: impl FnOnce() -> u8) -> Result<std::convert
     // Nothing of the launch stays open here: the launcher waits for the channel's end of file.
     let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
     sys::clone::close_all_but(&streams).map_err(InitError::Gate)?;
-    let status = wait_on(Pid::from_raw(pid.as_raw_nonzero().get()), &all);
+    let status = wait_on(pid);
     sys::clone::exit_now(status.unwrap_or(125))
 }
 
@@ -40,15 +39,15 @@ pub(super) fn take_foreground(terminal: bool) -> Result<(), InitError> {
     Ok(())
 }
 
-fn wait_on(child: Pid, signals: &SigSet) -> io::Result<u8> {
+fn wait_on(child: Pid) -> io::Result<u8> {
     loop {
-        let signal = signals.wait()?;
-        if signal == Signal::SIGCHLD {
+        let signal = sys::process::wait_for_signal()?;
+        if signal == rustix::process::Signal::CHILD {
             if let Some(status) = reap(child)? {
                 return Ok(status);
             }
-        } else if let Err(error) = kill(child, signal)
-            && error != nix::Error::ESRCH
+        } else if let Err(error) = rustix::process::kill_process(child, signal)
+            && error != rustix::io::Errno::SRCH
         {
             return Err(error.into());
         }
@@ -58,13 +57,13 @@ fn wait_on(child: Pid, signals: &SigSet) -> io::Result<u8> {
 /// Reaps everything that has ended; the status of `child` if it is among them.
 fn reap(child: Pid) -> io::Result<Option<u8>> {
     loop {
-        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(pid, code)) if pid == child => return Ok(u8::try_from(code).ok()),
-            Ok(WaitStatus::Signaled(pid, signal, _)) if pid == child => {
-                return Ok(u8::try_from(128 + signal as i32).ok());
+        match rustix::process::wait(WaitOptions::NOHANG) {
+            Ok(Some((pid, status))) if pid == child => {
+                let number = status.exit_status().or_else(|| Some(128 + status.terminating_signal()?));
+                return Ok(number.and_then(|number| u8::try_from(number & 0xff).ok()));
             }
-            Ok(WaitStatus::StillAlive) | Err(nix::Error::ECHILD) => return Ok(None),
-            Ok(_another) => {}
+            Ok(None) | Err(rustix::io::Errno::CHILD) => return Ok(None),
+            Ok(Some(_another)) => {}
             Err(error) => return Err(error.into()),
         }
     }

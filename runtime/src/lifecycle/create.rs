@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
@@ -30,7 +30,7 @@ pub fn create(options: &Options, request: CreateRequest) -> Result<Created, Erro
 fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created, Error> {
     let pidfd = launched.watched.init.try_clone().map_err(LifecycleError::Monitor)?;
     launch::write_pid_file(pid_file, launched.pid)?;
-    launch::fork_monitor(launched.watched)?;
+    monitor::fork(launched.watched)?;
     Ok(Created { pid: launched.pid, pidfd })
 }
 

@@ -22,7 +22,9 @@ const ENVIRONMENT: [&str; 12] =
     ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG", "LANGUAGE", "LC_ALL", "TZ"];
 
 /// Files and folders of the host that are masked.
-const SECRETS: [&str; 15] = [
+const SECRETS: [&str; 17] = [
+    "/var/backups",
+    "/var/lib/private",
     "/etc/shadow",
     "/etc/shadow-",
     "/etc/gshadow",
@@ -41,8 +43,21 @@ const SECRETS: [&str; 15] = [
 ];
 
 /// The same, in each home directory.
-const HOME_SECRETS: [&str; 10] =
-    [".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".config/gcloud", ".netrc", ".git-credentials", ".npmrc"];
+const HOME_SECRETS: [&str; 13] = [
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".docker",
+    ".config/gcloud",
+    ".netrc",
+    ".git-credentials",
+    ".npmrc",
+    ".password-store",
+    ".pgpass",
+    ".vault-token",
+];
 
 /// A command to run over the host's root.
 #[derive(Debug)]

@@ -78,7 +78,12 @@ pub fn parse_signal(text: &str) -> Result<Signal, LifecycleError> {
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
     let realtime = |rest: &str, base: i32, sign: i32| -> Option<i32> {
-        if rest.is_empty() { Some(base) } else { Some(base + sign * rest.get(1..)?.parse::<i32>().ok()?) }
+        let offset = match (rest, sign) {
+            ("", _) => 0,
+            (rest, 1) => rest.strip_prefix('+')?.parse::<u8>().ok()?.into(),
+            (rest, _) => rest.strip_prefix('-')?.parse::<u8>().ok()?.into(),
+        };
+        Some(base + sign * offset)
     };
     let number = if let Some(rest) = name.strip_prefix("RTMIN") {
         realtime(rest, libc::SIGRTMIN(), 1)
@@ -113,7 +118,7 @@ mod tests {
         ] {
             assert_eq!(parse_signal(text).unwrap().as_raw(), number, "{text}");
         }
-        for text in ["", "0", "65", "-1", "NOPE", "SIG", "RTMIN+99", "9 "] {
+        for text in ["", "0", "65", "-1", "NOPE", "SIG", "RTMIN+99", "RTMIN-1", "RTMAX+1", "9 "] {
             assert!(parse_signal(text).is_err(), "{text:?}");
         }
     }

@@ -77,7 +77,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let mut undo = Undo::default();
     let (terminal, console) = launch.connect_terminal()?.unzip();
     let Launch { bundle, mut container, admitted, request, opening } = launch;
-    check_preserved(request.preserve_fds)?;
+    check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
     let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
@@ -105,7 +105,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     set_oom_score(pid, container.process.oom_score_adj)?;
     let listener = confined(&channel, &mut state)?;
     hand_over(&undo, &places.cgroup, &container, listener, (pid, &request.id))?;
-    set_rlimits(pid, &container.process.rlimits)?;
+    raise_rlimits(pid, &container.process.rlimits)?;
     finish_state(&mut state, &undo, &places.cgroup, opening, pid);
     write_state(&undo, &state)?;
     channel::send(&channel, &ToInit::Go, None)?;
@@ -326,9 +326,10 @@ fn set_oom_score(pid: Pid, score: Option<i32>) -> Result<(), Error> {
     })
 }
 
-/// `process.rlimits`, last of all: they are for the workload, not for its set-up.
-fn set_rlimits(pid: Pid, rlimits: &[Rlimit]) -> Result<(), Error> {
-    for rlimit in rlimits {
+/// Raises hard limits of `process.rlimits`, which only we may. The process sets the rest itself, last of all: limits are
+/// for the workload, not for its set-up.
+fn raise_rlimits(pid: Pid, rlimits: &[Rlimit]) -> Result<(), Error> {
+    for rlimit in rlimits.iter().filter(|rlimit| sys::process::is_raise(rlimit.resource, rlimit.hard)) {
         sys::process::set_rlimit(pid, rlimit.resource, rlimit.soft, rlimit.hard).map_err(|source| {
             LifecycleError::Property {
                 field: "process.rlimits",
@@ -340,57 +341,31 @@ fn set_rlimits(pid: Pid, rlimits: &[Rlimit]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Every descriptor that the workload is to inherit must be the caller's: a gap would be filled by one of ours.
-fn check_preserved(count: u32) -> Result<(), Error> {
-    let missing = (3..3_u32.saturating_add(count)).find(|fd| !Path::new(&format!("/proc/self/fd/{fd}")).exists());
-    match missing {
-        Some(missing) => Err(LifecycleError::PreserveFds { count, missing }.into()),
-        None => Ok(()),
+/// Every descriptor that the workload is to inherit must be the caller's (a gap would be filled by one of ours), and in
+/// a sandbox none may be a directory.
+fn check_preserved(count: u32, mode: Mode) -> Result<(), Error> {
+    for fd in 3..3_u32.saturating_add(count) {
+        let kind = std::fs::metadata(format!("/proc/self/fd/{fd}"));
+        match kind {
+            Err(_closed) => return Err(LifecycleError::PreserveFds { count, missing: fd }.into()),
+            Ok(kind) if kind.is_dir() && mode == Mode::Sandbox => return Err(LifecycleError::DirectoryStream.into()),
+            Ok(_) => {}
+        }
     }
+    Ok(())
 }
 
 /// Writes the first process's id for the caller, whole or not at all.
 pub(super) fn write_pid_file(path: Option<&Path>, pid: Pid) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
-    let new = path.with_extension("lazaret-new");
-    std::fs::write(&new, pid.as_raw_nonzero().to_string())
-        .and_then(|()| std::fs::rename(&new, path))
-        .map_err(|source| LifecycleError::PidFile { path: path.to_owned(), source }.into())
-}
-
-/// Forks the process that watches a detached container until its end.
-pub(super) fn fork_monitor(watched: Watched) -> Result<(), Error> {
-    if watched.sentry.is_none() {
-        return Ok(());
-    }
-    let (root, id) = (watched.root.clone(), watched.id.clone());
-    let (pid, _pidfd) = sys::clone::fork(move || monitor(watched)).map_err(LifecycleError::Monitor)?;
-    let directory = Directory::open(&root, &id)?;
-    let mut state = directory.read()?;
-    state.monitor = ProcessId::of(pid.as_raw_nonzero().get());
-    directory.write(&state)?;
-    Ok(())
-}
-
-/// The monitor's life: nothing of the caller's terminal, session and descriptors, and an end with the container.
-fn monitor(mut watched: Watched) -> u8 {
-    match detach(&watched).and_then(|()| watched.until_end(None)) {
-        Ok(_end) => 0,
-        Err(_nobody_to_tell) => 1,
-    }
-}
-
-fn detach(watched: &Watched) -> std::io::Result<()> {
-    nix::unistd::setsid()?;
-    rustix::process::chdir("/")?;
-    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
-    rustix::stdio::dup2_stdin(&null)?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
-    let sentry = watched.sentry.iter().flat_map(|sentry| [sentry.pidfd.as_fd(), sentry.control.as_fd()]);
-    let streams = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
-    let keep: Vec<BorrowedFd<'_>> = streams.into_iter().chain([watched.init.as_fd()]).chain(sentry).collect();
-    sys::clone::close_all_but(&keep)?;
-    std::mem::forget(null);
-    Ok(())
+    let mut name = std::ffi::OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let new = path.with_file_name(name);
+    let write = || -> std::io::Result<()> {
+        let mut file = std::fs::File::options().write(true).create_new(true).open(&new)?;
+        std::io::Write::write_all(&mut file, pid.as_raw_nonzero().to_string().as_bytes())?;
+        std::fs::rename(&new, path)
+    };
+    write().map_err(|source| LifecycleError::PidFile { path: path.to_owned(), source }.into())
 }

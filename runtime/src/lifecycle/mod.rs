@@ -21,6 +21,7 @@ mod kernel_paths;
 mod kill;
 mod launch;
 mod list;
+mod monitor;
 mod orders;
 mod pause;
 mod ps;
@@ -137,6 +138,9 @@ pub enum LifecycleError {
     /// The relay between the caller's terminal and the container's.
     #[error("could not relay the terminal")]
     Relay(#[source] std::io::Error),
+    /// A directory among the descriptors that the workload would inherit.
+    #[error("a standard stream or preserved descriptor is a directory, which no sandbox may inherit")]
+    DirectoryStream,
     /// A property of the process that only the host may set.
     #[error("could not set {field} to {value}")]
     Property {
@@ -198,6 +202,7 @@ impl LifecycleError {
             Self::Filter(_) => 1024,
             Self::Streams(_) => 1025,
             Self::Relay(_) => 1009,
+            Self::DirectoryStream => 1008,
             Self::NoCommand => 1022,
             Self::Undead(_) => 1023,
             Self::NotSupported { .. } => 1026,
@@ -224,6 +229,7 @@ impl LifecycleError {
             | Self::Gate(_)
             | Self::Streams(_)
             | Self::Relay(_)
+            | Self::DirectoryStream
             | Self::Property { .. }
             | Self::PreserveFds { .. }
             | Self::Monitor(_)

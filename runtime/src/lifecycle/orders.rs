@@ -1,5 +1,6 @@
 //! Filling the orders of stage 2 from what was checked, admitted and opened.
 
+use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use lazaret_profiles::bpf;
 use lazaret_profiles::plan::{self, Witness};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::cgroup::Hierarchies;
+use crate::cgroup::{Cgroup, Hierarchies};
 use crate::error::Error;
 use crate::idmap;
 use crate::init::orders::{CgroupHierarchy, Confinement, Filter, LandlockScopes, Orders, RootOrder, SysctlOrder};
@@ -53,7 +54,8 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
     let container = from.container;
     let sandbox = from.mode == Mode::Sandbox;
     let null = trees::null_device()?;
-    let hierarchies = if shows_cgroups(container) { cgroup_view(&from.places.hierarchies) } else { Vec::new() };
+    let hierarchies =
+        if shows_cgroups(container) { cgroup_view(&from.places.hierarchies, &from.places.cgroup) } else { Vec::new() };
     let setting = Setting {
         userns: from.userns(),
         mappings: &from.places.mappings,
@@ -65,7 +67,7 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
     Ok(Orders {
         channel,
         cgroup_tasks: from.places.cgroup.entry()?.into_tasks(),
-        stdio: streams::for_init(&from.request.stdio, owner(from))?,
+        stdio: streams::for_init(&from.request.stdio, owner(from), sandbox)?,
         in_userns: from.places.userns.is_some(),
         root: root(from, sandbox)?,
         mounts: trees::prepare_mounts(&container.mounts, judged, setting)?,
@@ -121,9 +123,17 @@ fn shows_cgroups(container: &Container) -> bool {
     })
 }
 
-/// The v1 hierarchies as a cgroup mount shows them: folder name and mount options.
-fn cgroup_view(hierarchies: &Hierarchies) -> Vec<CgroupHierarchy> {
-    hierarchies.v1_mounts().map(|(folder, options)| (folder.to_owned(), options)).collect()
+/// The v1 hierarchies as a cgroup mount shows them: folder name and mount options. Only those that the container has
+/// joined: in the others it is where we are, and would see the host's.
+fn cgroup_view(hierarchies: &Hierarchies, cgroup: &Cgroup) -> Vec<CgroupHierarchy> {
+    let joined = |options: &[(CString, Option<CString>)]| {
+        options.is_empty()
+            || cgroup.directories().any(|(_, controllers, _)| {
+                controllers.iter().any(|name| options.iter().any(|(key, _)| key.as_bytes() == name.as_bytes()))
+            })
+    };
+    let shown = hierarchies.v1_mounts().filter(|(_, options)| joined(options));
+    shown.map(|(folder, options)| (folder.to_owned(), options)).collect()
 }
 
 /// The sysctls that are written inside. Those of a joined network namespace were written from the host's side.

@@ -199,7 +199,7 @@ pub enum PolicyError {
         rule: &'static str,
     },
     /// Host ids that are the host's own.
-    #[error("{field}: maps onto the host's ids {first}..={last}; ids below 1000 belong to the host's system users")]
+    #[error("{field}: maps onto the host's ids {first}..={last}; ids below 1000 belong to the system's users, those from {} on to other containers", crate::idmap::leased_ids().start)]
     HostIds {
         /// The range.
         field: Field,

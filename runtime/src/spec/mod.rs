@@ -1,7 +1,7 @@
 //! Turns the bundle's `config.json` into checked types: [`check`] is the border at which `oci_spec` types end.
 //!
 //! Called by `lifecycle::create` after `bundle` has read the file; the result goes to `policy` and the launcher. What
-//! lazaret does not implement is refused by name ([`schema`]), what it implements is checked for the rules of the
+//! lazaret does not implement is refused by name (`schema`), what it implements is checked for the rules of the
 //! runtime specification and the kernel. Whether a container may have what it asks for is `policy`'s matter, not ours.
 
 mod capability;

@@ -39,9 +39,13 @@ pub(super) fn refuse_unsupported(bundle: &Bundle) -> Result<(), SpecError> {
 }
 
 fn walk_object(bundle: &Bundle, path: &str, value: &Value, keys: &'static [Key]) -> Result<(), SpecError> {
-    let Value::Object(members) = value else {
-        // Null for an optional object; every other type was refused when the typed form was read.
-        return Ok(());
+    let members = match value {
+        Value::Object(members) => members,
+        Value::Null => return Ok(()),
+        // The typed form would read an array by position, with no key for this walk to look at.
+        Value::Array(_) | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(SpecError::Invalid { field: bundle.field(path), rule: "must be an object" });
+        }
     };
     for (name, value) in members {
         if let Some(key) = keys.iter().find(|key| key.name == name) {

@@ -6,6 +6,7 @@
 use std::ffi::{c_int, c_void};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use rustix::process::Pid;
 
@@ -53,36 +54,50 @@ pub struct UsernsHolder {
 }
 
 impl UsernsHolder {
-    /// Makes the child. It shares our memory (no page tables are copied) and only ever calls `pause(2)`.
+    /// Makes the child, as user `uid` and group `gid`, who then own the namespace. It shares our memory (no page tables
+    /// are copied).
+    ///
+    /// The owner is whom the kernel charges with what the processes of the namespace use of per-user limits: inotify
+    /// instances, pending signals, bytes of message queues. Made by root, every container would use up root's.
     ///
     /// # Errors
-    /// As `clone(2)` with `CLONE_NEWUSER`: `ENOSPC` at the limit of user namespaces, `EPERM` where they are disabled.
-    pub fn new() -> io::Result<Self> {
-        extern "C" fn wait_for_kill(parent: *mut c_void) -> c_int {
-            // It must not outlive us, nor hold our descriptors: a lock on a state directory among them. Nothing is done
-            // about a failure, and nothing could be: the memory is the parent's.
-            // SAFETY: prctl(2) with integers.
-            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+    /// As `unshare(2)` with `CLONE_NEWUSER`: `ENOSPC` at the limit of user namespaces, `EPERM` where they are disabled.
+    pub fn new(uid: u32, gid: u32) -> io::Result<Self> {
+        extern "C" fn hold(argument: *mut c_void) -> c_int {
+            // SAFETY: `new` keeps the value alive until it has read the outcome, which is the last that we touch of it.
+            let holding = unsafe { &*argument.cast::<Holding>() };
+            let parent = holding.parent;
+            // It must not hold our descriptors: a lock on a state directory is among them.
             // SAFETY: close_range(2) with integers; the descriptor table is a copy, of which this child uses nothing.
             unsafe { libc::syscall(libc::SYS_close_range, 0, u32::MAX, 0) };
+            let outcome = own_namespace(holding.uid, holding.gid);
+            // Nor outlive us; after the change of user, which would cancel it. Nothing could be done about a failure.
+            // SAFETY: prctl(2) with integers.
+            unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
+            holding.outcome.store(outcome, Ordering::Release);
             loop {
                 // SAFETY: getppid(2) takes nothing. Another parent means that ours died before the signal was asked for.
-                if unsafe { libc::getppid() }.unsigned_abs() as usize != parent.addr() {
+                if unsafe { libc::getppid() }.unsigned_abs() != parent {
                     return 0;
                 }
                 // SAFETY: pause(2) takes nothing and touches no memory.
                 unsafe { libc::pause() };
             }
         }
-        let parent = std::ptr::without_provenance_mut(std::process::id() as usize);
+        let holding = Holding { uid, gid, parent: std::process::id(), outcome: AtomicI32::new(Holding::PENDING) };
         let mut stack = vec![0_u8; 16 * 1024];
-        let flags = libc::CLONE_NEWUSER | libc::CLONE_VM | libc::SIGCHLD;
+        let flags = libc::CLONE_VM | libc::SIGCHLD;
+        let argument = (&raw const holding).cast_mut().cast::<c_void>();
         // SAFETY: the stack lives as long as the child: it is kept in Self, whose Drop kills and reaps the child first.
-        let pid = unsafe { libc::clone(wait_for_kill, stack_top(&mut stack), flags, parent) };
+        let pid = unsafe { libc::clone(hold, stack_top(&mut stack), flags, argument) };
         if pid < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(Self { pid: positive(i64::from(pid))?, _stack: stack })
+        let this = Self { pid: positive(i64::from(pid))?, _stack: stack };
+        match holding.wait() {
+            0 => Ok(this),
+            errno => Err(io::Error::from_raw_os_error(errno)),
+        }
     }
 
     /// Its process id.
@@ -99,6 +114,45 @@ impl Drop for UsernsHolder {
             reap(self.pid);
         }
     }
+}
+
+/// What the holder is told, and what it tells.
+struct Holding {
+    uid: u32,
+    gid: u32,
+    parent: u32,
+    /// 0 or an errno, once the namespace is made.
+    outcome: AtomicI32,
+}
+
+impl Holding {
+    const PENDING: i32 = -1;
+
+    /// The outcome. The holder makes three system calls until then, so this ends in microseconds.
+    fn wait(&self) -> i32 {
+        loop {
+            match self.outcome.load(Ordering::Acquire) {
+                Self::PENDING => std::thread::yield_now(),
+                outcome => return outcome,
+            }
+        }
+    }
+}
+
+/// Makes a user namespace that `uid` and `gid` own. By plain system calls: the C library would do the change of user for
+/// every thread of the process that it takes this one for. 0 or an errno.
+fn own_namespace(uid: u32, gid: u32) -> i32 {
+    // SAFETY: three integers.
+    let mut result = unsafe { libc::syscall(libc::SYS_setresgid, gid, gid, gid) };
+    if result == 0 {
+        // SAFETY: three integers.
+        result = unsafe { libc::syscall(libc::SYS_setresuid, uid, uid, uid) };
+    }
+    if result == 0 {
+        // SAFETY: one integer.
+        result = unsafe { libc::syscall(libc::SYS_unshare, libc::CLONE_NEWUSER) };
+    }
+    if result == 0 { 0 } else { io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO) }
 }
 
 /// Waits for a child that is ending, whatever its status.

@@ -63,3 +63,44 @@ pub fn execute_fd(fd: &std::os::fd::OwnedFd, args: &[std::ffi::CString], env: &[
         Err(error) => error.into(),
     }
 }
+
+/// Waits for any signal, all of which the caller has blocked, real-time ones among them.
+///
+/// # Errors
+/// As `sigwaitinfo(2)`.
+pub fn wait_for_signal() -> io::Result<rustix::process::Signal> {
+    let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the set that it is given.
+    unsafe { libc::sigfillset(all.as_mut_ptr()) };
+    loop {
+        // SAFETY: the set is initialised, and no information about the signal is asked for.
+        let number = unsafe { libc::sigwaitinfo(all.as_ptr(), std::ptr::null_mut()) };
+        if let Some(signal) = signal_of(number) {
+            return Ok(signal);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Whether `hard` is above the caller's own hard limit, which its children inherit.
+#[must_use]
+pub fn is_raise(resource: u32, hard: u64) -> bool {
+    let mut own = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: no new limit is set; the kernel writes the present one to a live struct.
+    let result = unsafe { libc::prlimit64(0, resource, std::ptr::null(), &raw mut own) };
+    result != 0 || hard > own.rlim_max
+}
+
+/// Sets a resource limit of the calling process.
+///
+/// # Errors
+/// As `setrlimit(2)`.
+pub fn set_own_rlimit(resource: u32, soft: u64, hard: u64) -> io::Result<()> {
+    let limit = libc::rlimit64 { rlim_cur: soft, rlim_max: hard };
+    // SAFETY: the new limit is a live struct that the kernel reads; no old one is asked for.
+    let result = unsafe { libc::prlimit64(0, resource, &raw const limit, std::ptr::null_mut()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,6 +1,7 @@
 //! Rights: capabilities under the ceiling, devices, id ranges, and the warnings about what is not as asked. Pure.
 
 use crate::bundle::field::Field;
+use crate::idmap;
 use crate::policy::tables::capabilities::CEILING;
 use crate::policy::tables::devices;
 use crate::policy::{PolicyError, Warning};
@@ -23,8 +24,8 @@ pub(super) fn refuse_host_ids(container: &Container) -> Result<(), PolicyError> 
     let own = [("linux".to_owned(), &container.id_mappings)];
     let mounts = container.mounts.iter().map(|mount| (format!("mounts[{}]", mount.index), &mount.id_mappings));
     for (parent, mappings) in own.into_iter().chain(mounts) {
-        refuse_ranges(&format!("{parent}.uidMappings"), &mappings.uids)?;
-        refuse_ranges(&format!("{parent}.gidMappings"), &mappings.gids)?;
+        refuse_ranges(&format!("{parent}.uidMappings"), &mappings.uids, is_of_others)?;
+        refuse_ranges(&format!("{parent}.gidMappings"), &mappings.gids, is_of_others)?;
     }
     Ok(())
 }
@@ -34,12 +35,24 @@ pub(super) fn refuse_host_ids(container: &Container) -> Result<(), PolicyError> 
 /// # Errors
 /// [`PolicyError::HostIds`].
 pub(crate) fn refuse_joined_host_ids(mappings: &IdMappings) -> Result<(), PolicyError> {
-    refuse_ranges("linux.namespaces: joined uid_map", &mappings.uids)?;
-    refuse_ranges("linux.namespaces: joined gid_map", &mappings.gids)
+    refuse_ranges("linux.namespaces: joined uid_map", &mappings.uids, is_of_the_system)?;
+    refuse_ranges("linux.namespaces: joined gid_map", &mappings.gids, is_of_the_system)
 }
 
-fn refuse_ranges(path: &str, ranges: &[IdRange]) -> Result<(), PolicyError> {
-    let Some((index, range)) = ranges.iter().enumerate().find(|(_, range)| range.host < FIRST_ORDINARY_ID) else {
+/// Ids of the system's users.
+fn is_of_the_system(range: &IdRange) -> bool {
+    range.host < FIRST_ORDINARY_ID
+}
+
+/// The same, or ids that lazaret leases to other containers.
+fn is_of_others(range: &IdRange) -> bool {
+    let leased = idmap::leased_ids();
+    let end = u64::from(range.host) + u64::from(range.length);
+    is_of_the_system(range) || (u64::from(range.host) < leased.end && end > leased.start)
+}
+
+fn refuse_ranges(path: &str, ranges: &[IdRange], foreign: fn(&IdRange) -> bool) -> Result<(), PolicyError> {
+    let Some((index, range)) = ranges.iter().enumerate().find(|(_, range)| foreign(range)) else {
         return Ok(());
     };
     let last = range.host.saturating_add(range.length.saturating_sub(1));
