@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, LifecycleError, Outcome};
-use lazaret::options::Options;
+use lazaret::options::{Mode, Options};
 
 use cli::{Cli, Verb};
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     };
     let root = std::path::absolute(&cli.global.root).unwrap_or(cli.global.root);
     let options = Options { root, mode, interceptor };
-    if let Err(error) = seal(&cli.verb) {
+    if let Err(error) = seal(&cli.verb, mode) {
         return refuse(&format!("could not protect lazaret's own executable from the container: {error}"));
     }
     match prepare_process(&cli.verb).map_err(|error| error.to_string()) {
@@ -55,9 +55,13 @@ fn main() -> ExitCode {
 
 /// Before anything else, for the verbs whose child will be inside a container. Without the right to (an ordinary user)
 /// there is no need: the container's ids are not the owner of anything of root's.
-fn seal(verb: &Verb) -> std::io::Result<()> {
+fn seal(verb: &Verb, mode: Mode) -> std::io::Result<()> {
     let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
-    if rustix::process::geteuid().is_root() { lazaret::sealed::execute_read_only() } else { Ok(()) }
+    let out_of_reach = mode == Mode::Sandbox && lazaret::sealed::belongs_to_root_alone()?;
+    if out_of_reach || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    lazaret::sealed::execute_read_only()
 }
 
 /// The process as the launcher wants it: nothing of the caller's open that is not to be passed on, and orphans of the
