@@ -80,7 +80,7 @@ fn it_holds_its_seat_and_its_listener_and_nothing_else() {
 fn its_limits_are_set() {
     let (sentry, _workload) = scene();
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", sentry.child.0)).unwrap();
-    for (name, value) in [("Max core file size", 0), ("Max open files", 800), ("Max file size", 65 * 1024 * 1024)] {
+    for (name, value) in [("Max core file size", 0), ("Max open files", 800), ("Max file size", 9 * 1024 * 1024)] {
         let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
         let numbers: Vec<&str> = line[name.len()..].split_whitespace().take(2).collect();
         assert_eq!(numbers, [value.to_string(), value.to_string()], "{name}");

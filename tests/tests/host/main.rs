@@ -29,5 +29,6 @@ mod logs;
 mod pod;
 mod policy;
 mod privilege;
+mod regressions;
 mod sentry;
 mod swaps;

@@ -22,7 +22,26 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("fork-bomb", fork_bomb),
     ("memory-bomb", memory_bomb),
     ("sleep", sleep),
+    ("inotify-pool", inotify_pool),
+    ("honest-inotify", honest_inotify),
 ];
+
+/// Takes every inotify instance that it can get, and holds them. Ends only when it is killed.
+fn inotify_pool(_: &[String]) -> Outcome {
+    let mut taken = 0;
+    while taken < 100_000 && call(libc::SYS_inotify_init1, &[0]).is_ok() {
+        taken += 1;
+    }
+    println!("exhausted after {taken}");
+    loop {
+        std::thread::sleep(std::time::Duration::from_secs(1000));
+    }
+}
+
+/// One inotify instance.
+fn honest_inotify(_: &[String]) -> Outcome {
+    call(libc::SYS_inotify_init1, &[0]).map(|_instance| "an instance".to_owned()).step("inotify_init1")
+}
 
 /// ADJ_SETOFFSET by an impossible amount: EINVAL comes after the check of CAP_SYS_TIME.
 fn adjtimex(_: &[String]) -> Outcome {
