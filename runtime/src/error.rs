@@ -1,6 +1,7 @@
 //! The one error of the library: what failed, as a stable number, an exit status and a hint.
 
 use crate::bundle::BundleError;
+use crate::causes;
 use crate::cgroup::CgroupError;
 use crate::channel::{ChannelError, Failure};
 use crate::idmap::IdmapError;
@@ -183,14 +184,7 @@ impl Error {
     /// The error and its causes in one line.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
+        causes::chain(self)
     }
 }
 

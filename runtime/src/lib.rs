@@ -6,6 +6,7 @@
 //! sees nothing of the host side. The only unsafe code stands in `sys`.
 
 pub mod bundle;
+pub mod causes;
 pub mod cgroup;
 pub mod channel;
 mod credentials;

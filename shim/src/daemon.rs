@@ -17,7 +17,6 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::bootstrap::StartParams;
-use crate::error::chain;
 use crate::events::Events;
 use crate::launcher::{self, Launcher, Runtime};
 use crate::log;
@@ -26,6 +25,7 @@ use crate::reaper::{Reaper, exit_of_watch};
 use crate::service::Service;
 use crate::socket::Socket;
 use crate::tasks::Tasks;
+use lazaret::causes::chain;
 
 /// A shim that nobody has given a task by then was left behind by a start that failed.
 const IDLE: Duration = Duration::from_secs(120);

@@ -139,14 +139,8 @@ impl ShimError {
 
     /// The status that crosses the socket: the code, and the error with all of its causes.
     pub(crate) fn into_status(self) -> ttrpc::Error {
-        ttrpc::Error::RpcStatus(ttrpc::get_status(self.code(), chain(&self)))
+        ttrpc::Error::RpcStatus(ttrpc::get_status(self.code(), lazaret::causes::chain(&self)))
     }
-}
-
-/// An error and its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // containerd shows this to whoever asked for the container.
-            let text = format!("containerd-shim-lazaret-v1: {}\n", error::chain(&error));
+            let text = format!("containerd-shim-lazaret-v1: {}\n", lazaret::causes::chain(&error));
             match std::io::stderr().write_all(text.as_bytes()) {
                 Ok(()) | Err(_) => ExitCode::FAILURE,
             }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::causes;
 use crate::channel::{ChannelError, Failure};
 
 /// A failed step of stage 2.
@@ -131,18 +132,6 @@ impl InitError {
 
 impl From<&InitError> for Failure {
     fn from(error: &InitError) -> Self {
-        Self { code: error.code(), message: chain(error), exit_status: error.exit_status(), hint: error.hint() }
+        Self { code: error.code(), message: causes::chain(error), exit_status: error.exit_status(), hint: error.hint() }
     }
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
