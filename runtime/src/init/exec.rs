@@ -11,18 +11,18 @@ use rustix::fs::{Access, AtFlags, FileType};
 use rustix::net::SocketFlags;
 
 use super::error::InitError;
-use super::orders::Orders;
+use super::orders::Workload;
 use super::{confine, identity, reaper};
 use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::sys;
 
 /// From set-up to the workload.
-pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
-    drop_descriptors(orders)?;
-    let process = &orders.process;
+pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
+    drop_descriptors(workload)?;
+    let process = &workload.process;
     let early = rustix::process::chdir(&process.cwd);
     if !process.no_new_privileges
-        && let Some(profile) = &orders.confinement.oci
+        && let Some(profile) = &workload.confinement.oci
     {
         // Without no_new_privs only CAP_SYS_ADMIN may install a filter, and that is about to go.
         confine::oci_profile(profile)?;
@@ -37,49 +37,49 @@ pub(super) fn enter(orders: &mut Orders) -> Result<Infallible, InitError> {
     }
     let program = find_program(process.args.first().map(CString::as_c_str), &process.env)?;
     sys::process::reset_signals().map_err(InitError::Gate)?;
-    sys::clone::cloexec_from(3_u32.saturating_add(orders.preserve_fds)).map_err(InitError::Gate)?;
-    confine_and_report(orders)?;
-    let (ToInit::Go, _) = channel::receive::<ToInit>(&orders.channel)?;
-    match orders.gate.take() {
-        None if orders.as_child => reaper::run_as_child(|| execute_as_child(orders, &program)),
-        None => execute(orders, &program),
-        Some(gate) => through_gate(orders, &gate, &program),
+    sys::clone::cloexec_from(3_u32.saturating_add(workload.preserve_fds)).map_err(InitError::Gate)?;
+    confine_and_report(workload)?;
+    let (ToInit::Go, _) = channel::receive::<ToInit>(&workload.channel)?;
+    match workload.gate.take() {
+        None if workload.as_child => reaper::run_as_child(|| execute_as_child(workload, &program)),
+        None => execute(workload, &program),
+        Some(gate) => through_gate(workload, &gate, &program),
     }
 }
 
 /// Closes everything but the way to the launcher. Paths of the bundle and the image are resolved from here on, also by
 /// `execve(2)` itself (`#!`, ELF interpreter) before it closes anything: through `/proc/self/fd` they must find nothing
 /// of the host (the class of CVE-2024-21626).
-fn drop_descriptors(orders: &Orders) -> Result<(), InitError> {
+fn drop_descriptors(workload: &Workload) -> Result<(), InitError> {
     let kept: Vec<BorrowedFd<'_>> =
-        [Some(&orders.channel), orders.gate.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
-    sys::clone::close_all_but_from(3_u32.saturating_add(orders.preserve_fds), &kept).map_err(InitError::Gate)
+        [Some(&workload.channel), workload.gate.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
+    sys::clone::close_all_but_from(3_u32.saturating_add(workload.preserve_fds), &kept).map_err(InitError::Gate)
 }
 
-fn confine_and_report(orders: &Orders) -> Result<(), InitError> {
-    let mut missing = orders.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
-    let filter = orders.confinement.filter.as_ref();
+fn confine_and_report(workload: &Workload) -> Result<(), InitError> {
+    let mut missing = workload.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
+    let filter = workload.confinement.filter.as_ref();
     let listener = filter.map(|filter| confine::filter(filter, &mut missing)).transpose()?.flatten();
-    channel::send(&orders.channel, &FromInit::Confined { missing }, listener.as_ref())?;
+    channel::send(&workload.channel, &FromInit::Confined { missing }, listener.as_ref())?;
     Ok(())
 }
 
 /// Waits for one `start` that says go, and executes; a failure is told to that caller.
-fn through_gate(orders: &Orders, gate: &OwnedFd, program: &CStr) -> Result<Infallible, InitError> {
+fn through_gate(workload: &Workload, gate: &OwnedFd, program: &CStr) -> Result<Infallible, InitError> {
     // The launcher's end is done; a caller of `create` waits for its end of file.
     let starter = accept(gate)?;
-    let Err(error) = execute(orders, program);
+    let Err(error) = execute(workload, program);
     channel::send(&starter, &FromInit::Failed((&error).into()), None)?;
     Err(error)
 }
 
 /// The child's part of [`reaper::run_as_child`]: its own word of a failure, since the first process only waits.
-fn execute_as_child(orders: &Orders, program: &CStr) -> u8 {
-    let executed = reaper::take_foreground(orders.process.terminal)
+fn execute_as_child(workload: &Workload, program: &CStr) -> u8 {
+    let executed = reaper::take_foreground(workload.process.terminal)
         .and_then(|()| sys::process::reset_signals().map_err(InitError::Gate))
-        .and_then(|()| execute(orders, program));
+        .and_then(|()| execute(workload, program));
     let Err(error) = executed;
-    let told = channel::send(&orders.channel, &FromInit::Failed((&error).into()), None);
+    let told = channel::send(&workload.channel, &FromInit::Failed((&error).into()), None);
     told.map_or(super::FAILED, |()| super::FAILED)
 }
 
@@ -99,14 +99,14 @@ fn accept(gate: &OwnedFd) -> Result<OwnedFd, InitError> {
     }
 }
 
-fn execute(orders: &Orders, program: &CStr) -> Result<Infallible, InitError> {
-    let process = &orders.process;
+fn execute(workload: &Workload, program: &CStr) -> Result<Infallible, InitError> {
+    let process = &workload.process;
     for rlimit in &process.rlimits {
         sys::process::set_own_rlimit(rlimit.resource, rlimit.soft, rlimit.hard)
             .map_err(|source| InitError::Identity { what: "resource limits", field: "process.rlimits", source })?;
     }
     if process.no_new_privileges
-        && let Some(profile) = &orders.confinement.oci
+        && let Some(profile) = &workload.confinement.oci
     {
         confine::oci_profile(profile)?;
     }

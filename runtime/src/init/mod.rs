@@ -35,7 +35,7 @@ pub fn run(orders: Orders) -> u8 {
     let Err(error) = become_the_workload(&mut orders);
     let failure = FromInit::Failed((&error).into());
     // When the launcher is gone there is nobody to tell; the exit status says the rest.
-    channel::send(&orders.channel, &failure, None).map_or(FAILED, |()| FAILED)
+    channel::send(&orders.workload.channel, &failure, None).map_or(FAILED, |()| FAILED)
 }
 
 /// The steps, in the only order in which each of them still may do what it does.
@@ -53,7 +53,7 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     let kernel = mounts::place(orders, made)?;
     let null = devices::make(orders)?;
     if let Some(socket) = orders.console.take() {
-        console::set_up(&orders.root.tree, &socket, orders.process.console_size)?;
+        console::set_up(&orders.root.tree, &socket, orders.workload.process.console_size)?;
     }
     names::set(orders)?;
     names::write_sysctls(orders, &kernel)?;
@@ -63,14 +63,14 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     paths::protect(orders, &kernel, &null)?;
     drop((null, kernel));
     rootfs::pivot(&orders.root)?;
-    exec::enter(orders)
+    exec::enter(&mut orders.workload)
 }
 
 /// Closes what the launcher had open: its ends of our sockets, whose end of file tells us that it died, and the state
 /// directory, whose lock would live on with us.
 fn keep_own_descriptors(orders: &Orders) -> Result<(), InitError> {
     let own = orders.descriptors();
-    sys::clone::close_all_but_from(3_u32.saturating_add(orders.preserve_fds), &own).map_err(InitError::Gate)
+    sys::clone::close_all_but_from(3_u32.saturating_add(orders.workload.preserve_fds), &own).map_err(InitError::Gate)
 }
 
 /// Enters the v1 cgroups (v2's is where the clone put us), and a cgroup namespace whose root they then are.

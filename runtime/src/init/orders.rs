@@ -13,8 +13,6 @@ use crate::spec::container::{Device, Process, Propagation, Seccomp};
 /// The orders for one container's first process.
 #[derive(Debug)]
 pub struct Orders {
-    /// Our end of the channel to the launcher.
-    pub channel: OwnedFd,
     /// `tasks` files of v1 cgroups to enter.
     pub cgroup_tasks: Vec<OwnedFd>,
     /// Standard streams of the workload; `None` keeps the inherited one.
@@ -43,12 +41,21 @@ pub struct Orders {
     pub loopback: bool,
     /// Whether to enter a new cgroup namespace once the launcher has attached us.
     pub new_cgroup: bool,
+    /// Connected to the caller's console socket: gets the terminal's master.
+    pub console: Option<OwnedFd>,
+    /// The workload.
+    pub workload: Workload,
+}
+
+/// What is to be executed once the process is where it belongs.
+#[derive(Debug)]
+pub struct Workload {
+    /// Our end of the channel to the launcher.
+    pub channel: OwnedFd,
     /// What to execute and as whom; capabilities are already those that policy grants.
     pub process: Process,
     /// The layers around the workload.
     pub confinement: Confinement,
-    /// Connected to the caller's console socket: gets the terminal's master.
-    pub console: Option<OwnedFd>,
     /// Descriptors 3 to 3+n-1 stay open for the workload (`--preserve-fds`).
     pub preserve_fds: u32,
     /// Whether the workload is to be a child of the first process instead of being it.
@@ -65,14 +72,14 @@ impl Orders {
             MountSource::Filesystem { .. } | MountSource::Cgroup { .. } => None,
         });
         let devices = self.devices.iter().filter_map(|device| device.tree.as_ref());
-        [&self.channel, &self.root.tree, &self.null]
+        [&self.workload.channel, &self.root.tree, &self.null]
             .into_iter()
             .chain(&self.cgroup_tasks)
             .chain(self.stdio.iter().flatten())
             .chain(trees)
             .chain(devices)
             .chain(&self.console)
-            .chain(&self.gate)
+            .chain(&self.workload.gate)
             .map(AsFd::as_fd)
             .collect()
     }

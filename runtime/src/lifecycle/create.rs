@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor, newborn};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
@@ -29,7 +29,7 @@ pub fn create(options: &Options, request: CreateRequest) -> Result<Created, Erro
 /// Tells the caller the first process's id, and leaves a monitor with the container.
 fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created, Error> {
     let pidfd = launched.watched.init.try_clone().map_err(LifecycleError::Monitor)?;
-    launch::write_pid_file(pid_file, launched.pid)?;
+    newborn::write_pid_file(pid_file, launched.pid)?;
     monitor::fork(launched.watched)?;
     Ok(Created { pid: launched.pid, pidfd })
 }

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::lifecycle::host_root::HostRoot;
 use crate::lifecycle::launch::{self, Launched, Opening};
 use crate::lifecycle::terminal::Terminal;
-use crate::lifecycle::{CreateRequest, LifecycleError, create, delete};
+use crate::lifecycle::{CreateRequest, LifecycleError, create, delete, newborn};
 use crate::options::Options;
 use crate::state::{self, Status};
 use crate::watch::{End, Watched};
@@ -39,7 +39,7 @@ pub fn run(options: &Options, request: CreateRequest) -> Result<Outcome, Error> 
     let signals = take_signals()?;
     let (id, pid_file) = (request.id.clone(), request.pid_file.clone());
     let launched = create::prepare(options, request, Opening::Now)?;
-    if let Err(error) = launch::write_pid_file(pid_file.as_deref(), launched.pid) {
+    if let Err(error) = newborn::write_pid_file(pid_file.as_deref(), launched.pid) {
         launched.watched.kill();
         delete(options, &id, true)?;
         return Err(error);

@@ -3,25 +3,25 @@
 //! Reads as the design's process model: everything that can fail is made before the clone and put into [`Undo`], which
 //! takes it back if a later step fails. The first process then sets itself up inside while we put it into its cgroups.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
 use crate::cgroup::{Cgroup, Hierarchies};
-use crate::channel::{self, FromInit, ToInit};
+use crate::channel::{self, ToInit};
 use crate::error::Error;
 use crate::idmap::{self, Lease};
 use crate::init;
 use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{CreateRequest, LifecycleError, terminal};
+use crate::lifecycle::{CreateRequest, LifecycleError, newborn, terminal};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
 use crate::policy::{self, Admitted};
 use crate::sentry_link::Sentry;
-use crate::spec::container::{Container, IdMappings, Rlimit};
+use crate::spec::container::{Container, IdMappings};
 use crate::spec::resources::Resources;
 use crate::state::{self, Directory, Phase, ProcessId, Stored};
 use crate::sys;
@@ -77,7 +77,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let mut undo = Undo::default();
     let (terminal, console) = launch.connect_terminal()?.unzip();
     let Launch { bundle, mut container, admitted, request, opening } = launch;
-    check_preserved(request.preserve_fds, options.mode)?;
+    newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
     let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
@@ -102,15 +102,17 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let kept = init.try_clone().map_err(LifecycleError::Wait);
     undo.init = Some((pid, init));
     let init = kept?;
-    set_oom_score(pid, container.process.oom_score_adj)?;
-    let listener = confined(&channel, &mut state)?;
-    hand_over(&undo, &places.cgroup, &container, listener, (pid, &request.id))?;
-    raise_rlimits(pid, &container.process.rlimits)?;
+    newborn::set_oom_score(pid, container.process.oom_score_adj)?;
+    let (missing, listener) = newborn::confined(&channel)?;
+    state.missing = missing;
+    let watch = newborn::Watch { id: &request.id, pid, started: newborn::boot_time(), cgroup: &places.cgroup };
+    newborn::hand_over(undo.sentry.as_ref(), listener, &container, watch)?;
+    newborn::raise_rlimits(pid, &container.process.rlimits)?;
     finish_state(&mut state, &undo, &places.cgroup, opening, pid);
     write_state(&undo, &state)?;
     channel::send(&channel, &ToInit::Go, None)?;
     if opening == Opening::Now {
-        executed(&channel)?;
+        newborn::executed(&channel)?;
     }
     let watched = succeed(options, undo, init, request.id);
     Ok(Launched { pid, watched, terminal })
@@ -258,114 +260,7 @@ fn user_namespace(
 fn clone_init(places: &Places, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
     let target = places.cgroup.clone_target();
     // The user namespace last: the others may belong to its parent, over which it has no right.
-    let join: Vec<BorrowedFd<'_>> = places.plan.join.iter().chain(&places.userns).map(AsFd::as_fd).collect();
+    let join = places.plan.join.iter().chain(&places.userns).map(|fd| fd.as_fd().into()).collect();
     let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd) };
     Ok(sys::clone::launch(&stage, move || init::run(orders))?)
-}
-
-/// Waits until the first process is confined; returns its listener.
-fn confined(channel: &OwnedFd, state: &mut Stored) -> Result<Option<OwnedFd>, Error> {
-    match channel::receive::<FromInit>(channel)? {
-        (FromInit::Confined { missing }, listener) => {
-            for protection in &missing {
-                tracing::warn!(protection, "a protection does not hold on this host");
-            }
-            state.missing = missing;
-            Ok(listener)
-        }
-        (FromInit::Failed(failure), _) => Err(failure.into()),
-    }
-}
-
-/// Waits until the workload is executed: the channel's end of file.
-fn executed(channel: &OwnedFd) -> Result<(), Error> {
-    match channel::receive::<FromInit>(channel) {
-        Err(channel::ChannelError::Closed) => Ok(()),
-        Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
-        Ok((FromInit::Confined { .. }, _)) => Err(channel::ChannelError::Closed.into()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Gives the listener to the sentry, with what it needs to answer for this container.
-fn hand_over(
-    undo: &Undo,
-    cgroup: &Cgroup,
-    container: &Container,
-    listener: Option<OwnedFd>,
-    (pid, id): (Pid, &str),
-) -> Result<(), Error> {
-    let (Some(sentry), Some(listener)) = (&undo.sentry, listener) else { return Ok(()) };
-    sentry.jailed()?;
-    let (limit, usage) = cgroup.memory_files();
-    let handoff = lazaret_sentry::handoff::Handoff {
-        version: lazaret_sentry::handoff::VERSION,
-        container: id.to_owned(),
-        may_set_hostname: container.namespaces.uts != crate::spec::container::Namespace::Host,
-        has_memory_limit: limit.is_some(),
-        has_memory_usage: usage.is_some(),
-        started: boot_time(),
-        sandbox_pid: pid.as_raw_nonzero().get(),
-    };
-    let descriptors: Vec<BorrowedFd<'_>> =
-        [Some(&listener), limit.as_ref(), usage.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
-    sentry.watch(handoff, &descriptors)?;
-    Ok(())
-}
-
-fn boot_time() -> std::time::Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    std::time::Duration::try_from(now).unwrap_or_default()
-}
-
-/// `process.oomScoreAdj`: lowering it needs a right that only we have.
-fn set_oom_score(pid: Pid, score: Option<i32>) -> Result<(), Error> {
-    let Some(score) = score else { return Ok(()) };
-    std::fs::write(format!("/proc/{}/oom_score_adj", pid.as_raw_nonzero()), score.to_string()).map_err(|source| {
-        LifecycleError::Property { field: "process.oomScoreAdj", value: score.to_string(), source }.into()
-    })
-}
-
-/// Raises hard limits of `process.rlimits`, which only we may. The process sets the rest itself, last of all: limits are
-/// for the workload, not for its set-up.
-fn raise_rlimits(pid: Pid, rlimits: &[Rlimit]) -> Result<(), Error> {
-    for rlimit in rlimits.iter().filter(|rlimit| sys::process::is_raise(rlimit.resource, rlimit.hard)) {
-        sys::process::set_rlimit(pid, rlimit.resource, rlimit.soft, rlimit.hard).map_err(|source| {
-            LifecycleError::Property {
-                field: "process.rlimits",
-                value: format!("{}:{} (resource {})", rlimit.soft, rlimit.hard, rlimit.resource),
-                source,
-            }
-        })?;
-    }
-    Ok(())
-}
-
-/// Every descriptor that the workload is to inherit must be the caller's (a gap would be filled by one of ours), and in
-/// a sandbox none may be a directory.
-fn check_preserved(count: u32, mode: Mode) -> Result<(), Error> {
-    for fd in 3..3_u32.saturating_add(count) {
-        let kind = std::fs::metadata(format!("/proc/self/fd/{fd}"));
-        match kind {
-            Err(_closed) => return Err(LifecycleError::PreserveFds { count, missing: fd }.into()),
-            Ok(kind) if kind.is_dir() && mode == Mode::Sandbox => return Err(LifecycleError::DirectoryStream.into()),
-            Ok(_) => {}
-        }
-    }
-    Ok(())
-}
-
-/// Writes the first process's id for the caller, whole or not at all.
-pub(super) fn write_pid_file(path: Option<&Path>, pid: Pid) -> Result<(), Error> {
-    let Some(path) = path else { return Ok(()) };
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let new = path.with_file_name(name);
-    let write = || -> std::io::Result<()> {
-        let mut file = std::fs::File::options().write(true).create_new(true).open(&new)?;
-        std::io::Write::write_all(&mut file, pid.as_raw_nonzero().to_string().as_bytes())?;
-        std::fs::rename(&new, path)
-    };
-    write().map_err(|source| LifecycleError::PidFile { path: path.to_owned(), source }.into())
 }

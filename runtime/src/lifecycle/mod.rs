@@ -22,6 +22,7 @@ mod kill;
 mod launch;
 mod list;
 mod monitor;
+mod newborn;
 mod orders;
 mod pause;
 mod ps;
@@ -32,6 +33,7 @@ mod terminal;
 mod undo;
 mod update;
 mod users;
+mod workload;
 
 pub use create::create;
 pub use default_config::{ConfigFileError, write_default_config};

@@ -4,22 +4,20 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use lazaret_profiles::bpf;
-use lazaret_profiles::plan::{self, Witness};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::cgroup::{Cgroup, Hierarchies};
 use crate::error::Error;
 use crate::idmap;
-use crate::init::orders::{CgroupHierarchy, Confinement, Filter, LandlockScopes, Orders, RootOrder, SysctlOrder};
+use crate::init::orders::{CgroupHierarchy, Orders, RootOrder, SysctlOrder, Workload};
 use crate::lifecycle::launch::Places;
-use crate::lifecycle::{CreateRequest, LifecycleError, kernel_paths, streams};
+use crate::lifecycle::{CreateRequest, LifecycleError, kernel_paths, streams, workload};
 use crate::namespaces::Network;
 use crate::network;
 use crate::options::{Interceptor, Mode};
 use crate::policy::Admitted;
 use crate::rootfs::{self, Rootfs};
-use crate::spec::container::{Container, IdRange, Namespace, Process};
+use crate::spec::container::{Container, IdRange};
 use crate::spec::mounts::MountKind;
 use crate::trees::{self, Setting};
 
@@ -63,11 +61,11 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
         joined_network: from.places.plan.joined_network().filter(|_network| from.places.userns.is_some()),
         cgroup_hierarchies: &hierarchies,
     };
+    let owner = workload::owner(&container.process, &from.places.mappings);
     let judged = |index| from.admitted.and_then(|admitted| admitted.binds.get(&index)).map(|source| &source.fd);
     Ok(Orders {
-        channel,
         cgroup_tasks: from.places.cgroup.entry()?.into_tasks(),
-        stdio: streams::for_init(&from.request.stdio, owner(from), sandbox)?,
+        stdio: streams::for_init(&from.request.stdio, owner, sandbox)?,
         in_userns: from.places.userns.is_some(),
         root: root(from, sandbox)?,
         mounts: trees::prepare_mounts(&container.mounts, judged, setting)?,
@@ -80,12 +78,8 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
         sysctl: sysctls(from),
         loopback: matches!(from.places.plan.network, Network::New),
         new_cgroup: from.places.plan.new_cgroup,
-        process: process(from)?,
-        confinement: confinement(from, sandbox)?,
-        console: console(from)?,
-        as_child: matches!(from.request.rootfs, Rootfs::ThrowAway { .. }),
-        preserve_fds: from.request.preserve_fds,
-        gate: from.gate.as_deref().map(open_gate).transpose()?,
+        console: workload::console(from.request.console_socket.as_deref(), from.console.as_ref())?,
+        workload: workload(from, channel)?,
     })
 }
 
@@ -103,13 +97,6 @@ fn root(from: &Ingredients<'_>, sandbox: bool) -> Result<RootOrder, Error> {
         readonly: from.container.rootfs_readonly,
         propagation: from.container.rootfs_propagation,
     })
-}
-
-/// The host ids of the workload's user.
-fn owner(from: &Ingredients<'_>) -> (u32, u32) {
-    let process = &from.container.process;
-    let host = |ranges: &[IdRange], id| if ranges.is_empty() { id } else { idmap::to_host(ranges, id).unwrap_or(id) };
-    (host(&from.places.mappings.uids, process.uid), host(&from.places.mappings.gids, process.gid))
 }
 
 /// The host id of the container's root; without a mapping that is root itself.
@@ -149,58 +136,17 @@ fn sysctls(from: &Ingredients<'_>) -> Vec<SysctlOrder> {
     defaults.map(|(key, value)| order(key, value, false)).chain(own).collect()
 }
 
-fn process(from: &Ingredients<'_>) -> Result<Process, Error> {
-    let process = from.container.process.clone();
-    let mappings = &from.places.mappings;
-    for (field, ranges, id) in
-        [("process.user.uid", &mappings.uids, process.uid), ("process.user.gid", &mappings.gids, process.gid)]
-    {
-        if !ranges.is_empty() && idmap::to_host(ranges, id).is_none() {
-            let source = std::io::Error::from_raw_os_error(libc::EINVAL);
-            return Err(LifecycleError::Property { field, value: id.to_string(), source }.into());
-        }
-    }
-    let connected = from.request.console_socket.is_some() || from.console.is_some();
-    match (process.terminal, connected) {
-        (true, false) => {
-            Err(LifecycleError::Terminal("process.terminal is set, but there is no --console-socket").into())
-        }
-        (false, true) => {
-            Err(LifecycleError::Terminal("--console-socket is given, but process.terminal is not set").into())
-        }
-        _ => Ok(process),
-    }
-}
-
-fn confinement(from: &Ingredients<'_>, sandbox: bool) -> Result<Confinement, Error> {
-    let oci = from.container.seccomp.clone();
-    if !sandbox {
-        return Ok(Confinement { landlock: None, filter: None, oci });
-    }
-    let emit = |witness| bpf::emit(&plan::sandbox(witness)).map_err(LifecycleError::Filter);
-    let unwitnessed = match from.interceptor {
-        Interceptor::Notify => None,
-        Interceptor::Auto => Some(emit(Witness::None)?),
-    };
-    let filter = Filter { program: emit(Witness::Notify)?, unwitnessed };
-    let scopes = LandlockScopes {
-        signal: from.container.namespaces.pid == Namespace::Host,
-        abstract_unix: from.container.namespaces.network == Namespace::Host,
-    };
-    Ok(Confinement { landlock: Some(scopes), filter: Some(filter), oci })
-}
-
-fn console(from: &Ingredients<'_>) -> Result<Option<OwnedFd>, Error> {
-    let Some(path) = &from.request.console_socket else {
-        return Ok(from.console.as_ref().map(OwnedFd::try_clone).transpose().map_err(LifecycleError::Relay)?);
-    };
-    let connect = || -> std::io::Result<OwnedFd> {
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-        Ok(socket)
-    };
-    let socket = connect().map_err(|source| LifecycleError::ConsoleSocket { path: path.clone(), source })?;
-    Ok(Some(socket))
+fn workload(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Workload, Error> {
+    let request = from.request;
+    let connected = request.console_socket.is_some() || from.console.is_some();
+    Ok(Workload {
+        channel,
+        process: workload::process(&from.container.process, &from.places.mappings, connected)?,
+        confinement: workload::confinement(from.container, from.mode, from.interceptor)?,
+        as_child: matches!(request.rootfs, Rootfs::ThrowAway { .. }),
+        preserve_fds: request.preserve_fds,
+        gate: from.gate.as_deref().map(open_gate).transpose()?,
+    })
 }
 
 /// The socket on which the container waits for `start`.

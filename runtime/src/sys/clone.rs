@@ -162,11 +162,26 @@ pub fn reap(pid: Pid) {
     }
 }
 
+/// Namespaces to join.
+#[derive(Debug, Clone, Copy)]
+pub struct Join<'fd> {
+    /// A namespace, or the pidfd of a process whose namespaces are meant.
+    pub fd: BorrowedFd<'fd>,
+    /// `CLONE_NEW*` flags of the namespaces meant; 0 for whatever namespace `fd` is.
+    pub kinds: c_int,
+}
+
+impl<'fd> From<BorrowedFd<'fd>> for Join<'fd> {
+    fn from(fd: BorrowedFd<'fd>) -> Self {
+        Self { fd, kinds: 0 }
+    }
+}
+
 /// What stage 1 is to enter and to make.
 #[derive(Debug)]
 pub struct Stage<'fd> {
     /// Existing namespaces to join, in order; the user namespace last, because the others may belong to its parent.
-    pub join: Vec<BorrowedFd<'fd>>,
+    pub join: Vec<Join<'fd>>,
     /// `CLONE_NEW*` flags of the namespaces to make, owned by the user namespace just joined.
     pub new: c_int,
     /// A cgroup v2 directory to be born in.
@@ -230,7 +245,7 @@ extern "C" fn stage1<F: FnOnce() -> u8>(argument: *mut c_void) -> c_int {
 fn stage1_steps<F: FnOnce() -> u8>(stage: &Stage<'_>, body: &mut Option<F>) -> Result<(i64, c_int), LaunchError> {
     for (index, namespace) in stage.join.iter().enumerate() {
         // SAFETY: setns(2) takes two integers; the process has no other thread.
-        let result = unsafe { libc::setns(namespace.as_raw_fd(), 0) };
+        let result = unsafe { libc::setns(namespace.fd.as_raw_fd(), namespace.kinds) };
         if result != 0 {
             return Err(LaunchError::Join(index, io::Error::last_os_error()));
         }

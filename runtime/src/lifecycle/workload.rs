@@ -1,0 +1,79 @@
+//! The part of the orders that a container's first process and every later one (`exec`) have in common: what to execute,
+//! as whom, behind which walls, and the way to the caller's terminal.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use lazaret_profiles::bpf;
+use lazaret_profiles::plan::{self, Witness};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use crate::error::Error;
+use crate::idmap;
+use crate::init::orders::{Confinement, Filter, LandlockScopes};
+use crate::lifecycle::LifecycleError;
+use crate::options::{Interceptor, Mode};
+use crate::spec::container::{Container, IdMappings, IdRange, Namespace, Process};
+
+/// The process, if its ids are mapped and it has a terminal exactly when there is a place to send it (`connected`).
+pub(super) fn process(process: &Process, mappings: &IdMappings, connected: bool) -> Result<Process, Error> {
+    for (field, ranges, id) in
+        [("process.user.uid", &mappings.uids, process.uid), ("process.user.gid", &mappings.gids, process.gid)]
+    {
+        if !ranges.is_empty() && idmap::to_host(ranges, id).is_none() {
+            let source = std::io::Error::from_raw_os_error(libc::EINVAL);
+            return Err(LifecycleError::Property { field, value: id.to_string(), source }.into());
+        }
+    }
+    match (process.terminal, connected) {
+        (true, false) => {
+            Err(LifecycleError::Terminal("process.terminal is set, but there is no --console-socket").into())
+        }
+        (false, true) => {
+            Err(LifecycleError::Terminal("--console-socket is given, but process.terminal is not set").into())
+        }
+        _ => Ok(process.clone()),
+    }
+}
+
+/// The host ids of the workload's user.
+pub(super) fn owner(process: &Process, mappings: &IdMappings) -> (u32, u32) {
+    let host = |ranges: &[IdRange], id| if ranges.is_empty() { id } else { idmap::to_host(ranges, id).unwrap_or(id) };
+    (host(&mappings.uids, process.uid), host(&mappings.gids, process.gid))
+}
+
+/// The layers around a workload of `container`.
+pub(super) fn confinement(
+    container: &Container,
+    mode: Mode,
+    interceptor: Interceptor,
+) -> Result<Confinement, LifecycleError> {
+    let oci = container.seccomp.clone();
+    if mode == Mode::Native {
+        return Ok(Confinement { landlock: None, filter: None, oci });
+    }
+    let emit = |witness| bpf::emit(&plan::sandbox(witness)).map_err(LifecycleError::Filter);
+    let unwitnessed = match interceptor {
+        Interceptor::Notify => None,
+        Interceptor::Auto => Some(emit(Witness::None)?),
+    };
+    let filter = Filter { program: emit(Witness::Notify)?, unwitnessed };
+    let scopes = LandlockScopes {
+        signal: container.namespaces.pid == Namespace::Host,
+        abstract_unix: container.namespaces.network == Namespace::Host,
+    };
+    Ok(Confinement { landlock: Some(scopes), filter: Some(filter), oci })
+}
+
+/// A connection over which the terminal's master goes: to the socket at `path`, or our own end of one.
+pub(super) fn console(path: Option<&Path>, ours: Option<&OwnedFd>) -> Result<Option<OwnedFd>, LifecycleError> {
+    let Some(path) = path else {
+        return ours.map(OwnedFd::try_clone).transpose().map_err(LifecycleError::Relay);
+    };
+    let connect = || -> std::io::Result<OwnedFd> {
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        Ok(socket)
+    };
+    connect().map(Some).map_err(|source| LifecycleError::ConsoleSocket { path: path.to_owned(), source })
+}
