@@ -125,9 +125,7 @@ impl Sentry {
         match handoff::receive_from_sentry(self.control.as_fd(), Some(PATIENCE)) {
             Ok(message) if message == *expected => Ok(()),
             Ok(FromSentry::Failed { why }) => Err(SentryError::Failed { why }),
-            Ok(FromSentry::Jailed | FromSentry::Watching | FromSentry::SetHostname { .. }) => {
-                Err(SentryError::OutOfTurn)
-            }
+            Ok(_other) => Err(SentryError::OutOfTurn),
             Err(error) => Err(SentryError::Handoff(error)),
         }
     }

@@ -65,8 +65,10 @@ impl Watched {
             if ready.sentry_ended {
                 return self.sentry_ended();
             }
-            if ready.sentry_speaks {
-                self.answer();
+            if ready.sentry_speaks
+                && let Some(reason) = self.answer()
+            {
+                return self.end(reason);
             }
             if ready.caller {
                 return Ok(End::Caller);
@@ -107,7 +109,11 @@ impl Watched {
         if self.wait(None, Some(GRACE))?.init {
             return Ok(End::Own);
         }
-        let reason = "the sentry died; the container cannot run unwatched".to_owned();
+        self.end("the sentry died; the container cannot run unwatched".to_owned())
+    }
+
+    /// Kills the container for a reason that its state is to tell.
+    fn end(&self, reason: String) -> io::Result<End> {
         self.kill();
         while !self.wait(None, None)?.init {}
         self.record(&reason);
@@ -162,9 +168,10 @@ impl Watched {
         Ok(())
     }
 
-    /// One request of the sentry. It holds no right over the container's UTS namespace, so it asks.
-    fn answer(&mut self) {
-        let Some(sentry) = &self.sentry else { return };
+    /// One request of the sentry. It holds no right over the container's UTS namespace, so it asks. Returns why the
+    /// container has to end, if it has to.
+    fn answer(&mut self) -> Option<String> {
+        let sentry = self.sentry.as_ref()?;
         match handoff::receive_from_sentry(sentry.control.as_fd(), None) {
             Ok(FromSentry::SetHostname { ticket, name, domain, .. }) => {
                 let errno = match self.set_name(&name, domain) {
@@ -176,6 +183,7 @@ impl Watched {
                     tracing::warn!(%error, "could not answer the sentry");
                 }
             }
+            Ok(FromSentry::Kill { why, .. }) => return Some(format!("the sentry had it killed, for: {why}")),
             Ok(FromSentry::Failed { why }) => tracing::error!(why, "the sentry failed"),
             Ok(FromSentry::Jailed | FromSentry::Watching) => {}
             // Its end is noticed by its pidfd; what it says no longer matters.
@@ -184,6 +192,7 @@ impl Watched {
                 self.deaf = true;
             }
         }
+        None
     }
 
     /// Sets a name in the container's UTS namespace and comes back to our own.

@@ -5,18 +5,19 @@
 
 use crate::dispatch::{self, Route};
 use crate::limits;
-use crate::notify::Call;
 use crate::request::{Argument, NULL, NameFault, Request, Subject, UNREADABLE};
 use crate::signature::{self, Kind, Parameter};
-use crate::{sys, text};
+use crate::text;
+use crate::verdict::{Pointers, Registers};
 
 /// The smallest page of any architecture: a string is read up to such a border and no further, since the page behind
 /// it may be missing.
 const PAGE: u64 = 4096;
 
-/// Copies what `call` says and points to.
-pub(crate) fn request(call: &Call) -> Request {
-    let (row, route) = dispatch::route(call);
+/// Copies what `registers` say and point to.
+pub(crate) fn request(registers: Registers) -> Request {
+    let (row, route) = dispatch::route(&registers);
+    let call = &registers.follow();
     let mut arguments = arguments(call, row.map_or(&[], |row| signature::of(row.name)));
     let subject = match route {
         Route::Refuse(errno, reason) => Subject::Refused { errno, reason },
@@ -29,29 +30,29 @@ pub(crate) fn request(call: &Call) -> Request {
             }
             Subject::Name { domain, name }
         }
-        Route::Sysinfo => Subject::Sysinfo { address: call.arguments[0] },
+        Route::Sysinfo => Subject::Sysinfo { address: call.arguments()[0] },
     };
     Request {
-        syscall: row.map_or_else(|| format!("#{}", call.number), |row| row.name.to_owned()),
+        syscall: row.map_or_else(|| format!("#{}", call.number()), |row| row.name.to_owned()),
         rule: row.map_or("unknown", |row| row.class.label()),
         arguments,
         subject,
     }
 }
 
-fn arguments(call: &Call, parameters: &[Parameter]) -> Vec<Argument> {
+fn arguments(call: &Pointers, parameters: &[Parameter]) -> Vec<Argument> {
     parameters
         .iter()
-        .zip(call.arguments)
+        .zip(*call.arguments())
         .map(|(parameter, value)| Argument {
             name: parameter.name,
-            text: parameter.kind.text(value).unwrap_or_else(|| pointed_to(call.pid, parameter.kind, value)),
+            text: parameter.kind.text(value).unwrap_or_else(|| pointed_to(call, parameter.kind, value)),
             telling: parameter.telling,
         })
         .collect()
 }
 
-fn pointed_to(pid: i32, kind: Kind, address: u64) -> String {
+fn pointed_to(call: &Pointers, kind: Kind, address: u64) -> String {
     let limit = match kind {
         Kind::Path => limits::GUEST_PATH,
         Kind::Name => limits::GUEST_NAME,
@@ -64,7 +65,7 @@ fn pointed_to(pid: i32, kind: Kind, address: u64) -> String {
     if address == 0 {
         return NULL.to_owned();
     }
-    match string(pid, address, limit) {
+    match string(call, address, limit) {
         Some(bytes) => text::cut(&bytes, limits::RECORDED_TEXT),
         None => UNREADABLE.to_owned(),
     }
@@ -72,7 +73,7 @@ fn pointed_to(pid: i32, kind: Kind, address: u64) -> String {
 
 /// The C string at `address` without its end, or its first `limit` bytes. `None` when its first part cannot be read, or
 /// when it runs into memory that cannot.
-fn string(pid: i32, address: u64, limit: usize) -> Option<Vec<u8>> {
+fn string(call: &Pointers, address: u64, limit: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(limit);
     while bytes.len() < limit {
         let from = address.checked_add(u64::try_from(bytes.len()).ok()?)?;
@@ -80,7 +81,7 @@ fn string(pid: i32, address: u64, limit: usize) -> Option<Vec<u8>> {
         let start = bytes.len();
         bytes.resize(limit.min(start.checked_add(to_border)?), 0);
         let wanted = bytes.len() - start;
-        let read = sys::read_memory(pid, from, bytes.get_mut(start..)?).ok()?;
+        let read = call.read(from, bytes.get_mut(start..)?).ok()?;
         if let Some(end) = bytes.get(start..)?.iter().take(read).position(|byte| *byte == 0) {
             bytes.truncate(start + end);
             return Some(bytes);
@@ -93,15 +94,15 @@ fn string(pid: i32, address: u64, limit: usize) -> Option<Vec<u8>> {
 }
 
 /// The bytes of sethostname(2): argument 0 points to as many as argument 1 (an int) says.
-fn name(call: &Call) -> Result<Vec<u8>, NameFault> {
-    let [address, len, ..] = call.arguments;
+fn name(call: &Pointers) -> Result<Vec<u8>, NameFault> {
+    let [address, len, ..] = *call.arguments();
     let len = usize::try_from(len & 0xffff_ffff).map_err(|_beyond_memory| NameFault::TooLong)?;
     if len > limits::HOSTNAME {
         return Err(NameFault::TooLong);
     }
     let mut bytes = vec![0; len];
     if len > 0 {
-        let read = sys::read_memory(call.pid, address, &mut bytes).map_err(|_errno| NameFault::Unreadable)?;
+        let read = call.read(address, &mut bytes).map_err(|_errno| NameFault::Unreadable)?;
         if read < len {
             return Err(NameFault::Unreadable);
         }
@@ -119,35 +120,39 @@ mod tests {
         i32::try_from(std::process::id()).unwrap()
     }
 
+    fn own() -> Pointers {
+        Registers::trapped(own_pid(), 0, 0, [0; 6]).follow()
+    }
+
     fn address(bytes: &[u8]) -> u64 {
         u64::try_from(bytes.as_ptr().addr()).unwrap()
     }
 
-    fn call(name: &str, arguments: [u64; 6]) -> Call {
-        Call::of(own_pid(), syscalls::by_name(name).unwrap().number, syscalls::AUDIT_ARCH, arguments)
+    fn call(name: &str, arguments: [u64; 6]) -> Registers {
+        Registers::trapped(own_pid(), syscalls::by_name(name).unwrap().number, syscalls::AUDIT_ARCH, arguments)
     }
 
     #[test]
     fn strings_end_at_their_nul_or_at_the_limit() {
         let text = b"/some/where\0beyond\0";
-        assert_eq!(string(own_pid(), address(text), 4096).unwrap(), b"/some/where");
-        assert_eq!(string(own_pid(), address(text), 5).unwrap(), b"/some");
-        assert_eq!(string(own_pid(), 8, 4096), None);
-        assert_eq!(string(own_pid(), u64::MAX, 4096), None);
+        assert_eq!(string(&own(), address(text), 4096).unwrap(), b"/some/where");
+        assert_eq!(string(&own(), address(text), 5).unwrap(), b"/some");
+        assert_eq!(string(&own(), 8, 4096), None);
+        assert_eq!(string(&own(), u64::MAX, 4096), None);
     }
 
     #[test]
     fn strings_go_on_over_page_borders() {
         let mut long = vec![b'x'; 9000];
         long.push(0);
-        assert_eq!(string(own_pid(), address(&long), limits::GUEST_PATH).unwrap().len(), limits::GUEST_PATH);
-        assert_eq!(string(own_pid(), address(&long), 10_000).unwrap().len(), 9000);
+        assert_eq!(string(&own(), address(&long), limits::GUEST_PATH).unwrap().len(), limits::GUEST_PATH);
+        assert_eq!(string(&own(), address(&long), 10_000).unwrap().len(), 9000);
     }
 
     #[test]
     fn mount_is_decoded_whole() {
         let (source, target, kind) = (b"none\0", b"/mnt\0", b"tmpfs\0");
-        let request = request(&call("mount", [address(source), address(target), address(kind), 0x1006, 0, 0]));
+        let request = request(call("mount", [address(source), address(target), address(kind), 0x1006, 0, 0]));
         assert_eq!(request.what(), "mount -t tmpfs none on /mnt");
         assert_eq!(request.argument("flags"), Some("MS_NOSUID|MS_NODEV|MS_BIND"));
         assert_eq!(request.argument("data"), Some("0"));
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn null_and_wild_pointers_are_written_as_such() {
-        let request = request(&call("mount", [0, 8, 0, 0, 0, 0]));
+        let request = request(call("mount", [0, 8, 0, 0, 0, 0]));
         assert_eq!(request.argument("source"), Some(NULL));
         assert_eq!(request.argument("target"), Some(UNREADABLE));
     }
@@ -165,7 +170,7 @@ mod tests {
     fn name_is_copied_only_within_its_bound() {
         let name = b"quarantine-and-more";
         let of = |len: u64, at: u64| {
-            let request = request(&call("sethostname", [at, len, 0, 0, 0, 0]));
+            let request = request(call("sethostname", [at, len, 0, 0, 0, 0]));
             let Subject::Name { domain: false, name } = request.subject else { panic!("{request:?}") };
             name
         };
@@ -178,7 +183,7 @@ mod tests {
 
     #[test]
     fn unknown_number_is_named_by_its_number() {
-        let request = request(&Call::of(own_pid(), 9999, syscalls::AUDIT_ARCH, [0; 6]));
+        let request = request(Registers::trapped(own_pid(), 9999, syscalls::AUDIT_ARCH, [0; 6]));
         assert_eq!((request.syscall.as_str(), request.arguments.len()), ("#9999", 0));
     }
 }

@@ -6,8 +6,8 @@
 use lazaret_profiles::class::{Class, Errno, Handler};
 use lazaret_profiles::syscalls::{self, Row};
 
-use crate::notify::Call;
 use crate::request::Reason;
+use crate::verdict::Registers;
 
 /// Who looks at the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,10 +26,10 @@ pub(crate) enum Route {
 }
 
 /// The row of a call, where the table has one, and who looks at it.
-pub(crate) fn route(call: &Call) -> (Option<&'static Row>, Route) {
-    let known = if call.architecture == syscalls::AUDIT_ARCH { syscalls::by_number(call.number) } else { None };
+pub(crate) fn route(call: &Registers) -> (Option<&'static Row>, Route) {
+    let known = if call.architecture() == syscalls::AUDIT_ARCH { syscalls::by_number(call.number()) } else { None };
     let route = match known {
-        Some(row) => by_class(row, &call.arguments),
+        Some(row) => by_class(row, call.arguments()),
         None => Route::Refuse(Errno::ENOSYS, Reason::UNEXPECTED),
     };
     (known, route)
@@ -63,8 +63,8 @@ mod tests {
 
     use super::*;
 
-    fn call(number: u32, architecture: u32, arguments: [u64; 6]) -> Call {
-        Call::of(1, number, architecture, arguments)
+    fn call(number: u32, architecture: u32, arguments: [u64; 6]) -> Registers {
+        Registers::trapped(1, number, architecture, arguments)
     }
 
     #[test]

@@ -81,6 +81,13 @@ pub enum FromSentry {
         /// The domain name rather than the host name.
         domain: bool,
     },
+    /// A call was judged such that the container has to end; the monitor kills it.
+    Kill {
+        /// The container, as named in its handoff.
+        container: String,
+        /// What it did.
+        why: String,
+    },
     /// The sentry cannot go on and ends with code 1.
     Failed {
         /// The error and its causes, in one line.
@@ -296,6 +303,7 @@ mod tests {
             FromSentry::Jailed,
             FromSentry::Watching,
             FromSentry::SetHostname { ticket: 3, container: "c1".to_owned(), name: vec![0xff, 0], domain: true },
+            FromSentry::Kill { container: "c1".to_owned(), why: "reboot".to_owned() },
             FromSentry::Failed { why: "x".to_owned() },
         ];
         for message in messages {

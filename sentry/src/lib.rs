@@ -4,9 +4,10 @@
 //! The launcher forks it into the pod's user namespace and calls [`serve`], which is the whole life of that process.
 //! `jail` makes it harmless, `watch` is the main thread, `supervisor` is one thread for each listener and the only
 //! place that answers and records. A trapped call goes `notify` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
-//! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and no verdict lets a call through unchanged.
+//! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and what has read any cannot let the call through ([`verdict`]).
 //!
-//! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote. It must not use anything else.
+//! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote. It must not use anything else;
+//! [`verdict`] is public for its proofs, which are compiled from outside.
 
 mod audit;
 pub mod clock;
@@ -16,6 +17,7 @@ mod decide;
 mod dispatch;
 mod handlers;
 pub mod handoff;
+mod interceptor;
 mod jail;
 pub mod limits;
 mod monitor;
@@ -28,7 +30,7 @@ mod supervisor;
 mod sys;
 mod text;
 mod tracee;
-mod verdict;
+pub mod verdict;
 mod watch;
 
 use std::os::fd::{AsFd, OwnedFd};

@@ -1,7 +1,7 @@
 //! The listener: a seccomp user-notification descriptor with its buffers. One thread receives and answers on it; the
 //! main thread polls the same descriptor for its end.
 //!
-//! Called by `supervisor` and `watch`. Must not look at what a call means.
+//! One of the two interceptors. Called by `supervisor` and `watch`. Must not look at what a call means.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -9,42 +9,9 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use crate::interceptor::{Arrival, Caller, Interceptor};
 use crate::sys;
-use crate::verdict::Verdict;
-
-/// One trapped call. Everything in it is the kernel's own copy; what its arguments point to is not in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Call {
-    /// The kernel's cookie for this notification.
-    id: u64,
-    /// The calling thread, in our PID namespace; 0 when it cannot be seen from there.
-    pub(crate) pid: i32,
-    /// The number of the system call.
-    pub(crate) number: u32,
-    /// `AUDIT_ARCH_*` of the call.
-    pub(crate) architecture: u32,
-    /// The argument registers.
-    pub(crate) arguments: [u64; 6],
-}
-
-#[cfg(test)]
-impl Call {
-    /// A call that no kernel has sent.
-    pub(crate) fn of(pid: i32, number: u32, architecture: u32, arguments: [u64; 6]) -> Self {
-        Self { id: 0, pid, number, architecture, arguments }
-    }
-}
-
-/// What a wait for a notification ended with.
-#[derive(Debug)]
-pub(crate) enum Arrival {
-    /// A call waits for its verdict.
-    Call(Call),
-    /// The wait was interrupted or the caller went away; wait again.
-    Nothing,
-    /// No task is left under the filter.
-    End,
-}
+use crate::verdict::{Registers, Verdict};
 
 /// Why the listener is of no use any more.
 #[derive(Debug, thiserror::Error)]
@@ -74,16 +41,21 @@ impl Listener {
         }
     }
 
-    /// Blocks until something happens.
-    pub(crate) fn receive(&mut self) -> Result<Arrival, NotifyError> {
+    /// Sends one answer.
+    fn send(&mut self, ticket: u64, reply: sys::Reply) -> Result<(), Errno> {
+        sys::answer(self.descriptor.as_fd(), &mut self.buffers, ticket, reply)
+    }
+}
+
+impl Interceptor for Listener {
+    type Error = NotifyError;
+
+    fn receive(&mut self) -> Result<Arrival, NotifyError> {
         match sys::receive(self.descriptor.as_fd(), &mut self.buffers) {
-            Ok(raw) => Ok(Arrival::Call(Call {
-                id: raw.id,
-                pid: raw.pid,
-                number: raw.number,
-                architecture: raw.architecture,
-                arguments: raw.arguments,
-            })),
+            Ok(raw) => Ok(Arrival::Call(
+                Caller { pid: raw.pid, ticket: raw.id },
+                Registers::trapped(raw.pid, raw.number, raw.architecture, raw.arguments),
+            )),
             Err(Errno::INTR | Errno::AGAIN) => Ok(Arrival::Nothing),
             // One errno for two things: the caller left before we looked, or everybody has left (seccomp_unotify(2)).
             Err(Errno::NOENT) if has_ended(self.descriptor.as_fd()) => Ok(Arrival::End),
@@ -92,19 +64,23 @@ impl Listener {
         }
     }
 
-    /// Whether the caller still waits. To be asked after each read of what its process id names.
-    pub(crate) fn is_waiting(&self, call: &Call) -> bool {
-        sys::is_alive(self.descriptor.as_fd(), call.id)
+    fn is_waiting(&self, caller: Caller) -> bool {
+        sys::is_alive(self.descriptor.as_fd(), caller.ticket)
     }
 
-    /// Answers, and says whether the caller was still there. One that is gone needs no answer, so that is no error.
-    pub(crate) fn answer(&mut self, call: &Call, verdict: Verdict) -> Result<bool, NotifyError> {
-        let (value, errno) = match verdict {
-            Verdict::Errno(errno) => (0, errno.0),
-            Verdict::Value(value) => (value, 0),
-        };
+    fn answer(&mut self, caller: Caller, verdict: Verdict) -> Result<bool, NotifyError> {
         loop {
-            match sys::answer(self.descriptor.as_fd(), &mut self.buffers, call.id, value, errno) {
+            let answered = match &verdict {
+                Verdict::Errno(errno) => self.send(caller.ticket, sys::Reply::Errno(errno.0)),
+                Verdict::Kill => self.send(caller.ticket, sys::Reply::Errno(lazaret_profiles::class::Errno::EPERM.0)),
+                Verdict::Value(value) => self.send(caller.ticket, sys::Reply::Value(*value)),
+                Verdict::Continue(_registers_alone) => self.send(caller.ticket, sys::Reply::Run),
+                Verdict::AddFd(injection) => {
+                    let (file, is_close_on_exec) = (injection.file.as_fd(), injection.is_close_on_exec);
+                    sys::inject(self.descriptor.as_fd(), caller.ticket, file, is_close_on_exec)
+                }
+            };
+            match answered {
                 Ok(()) => return Ok(true),
                 Err(Errno::NOENT) => return Ok(false),
                 Err(Errno::INTR) => {}

@@ -1,5 +1,5 @@
-//! One thread for each listener: takes a notification, has it judged, answers it, records it. The only place that
-//! answers and the only place that records.
+//! One thread for each container: takes a trapped call, has it judged, answers it, records it. The only place that
+//! answers and the only place that records, whichever interceptor brings the calls.
 //!
 //! Started by `watch`. Whatever fails on the way is a refusal with a record; nothing falls through.
 
@@ -12,15 +12,16 @@ use crate::audit::{Audit, Kind};
 use crate::container::Container;
 use crate::decide::{self, Decision, Facts};
 use crate::handlers::{hostname, sysinfo};
+use crate::handoff::FromSentry;
+use crate::interceptor::{Arrival, Caller, Interceptor};
 use crate::monitor::{Monitor, MonitorError};
-use crate::notify::{Arrival, Call, Listener, NotifyError};
 use crate::record::{Arguments, Outcome, Record, VERSION};
 use crate::request::{Reason, Request, Subject};
 use crate::tracee::{TraceeError, Tracees};
-use crate::verdict::Verdict;
+use crate::verdict::{Registers, Verdict};
 use crate::{clock, copyin, text};
 
-/// What the threads of all listeners share.
+/// What the threads of all containers share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     /// Where records go.
@@ -31,10 +32,10 @@ pub(crate) struct Shared {
     pub(crate) tracees: Tracees,
 }
 
-/// One listener and its container.
+/// One container and what traps its calls.
 #[derive(Debug)]
-pub(crate) struct Supervisor {
-    listener: Listener,
+pub(crate) struct Supervisor<I> {
+    interceptor: I,
     container: Container,
     shared: Arc<Shared>,
 }
@@ -42,9 +43,8 @@ pub(crate) struct Supervisor {
 /// The executable of a caller that was gone before it could be told.
 const UNKNOWN: &str = "?";
 
-/// What was found and done for one call.
-struct Judgement {
-    verdict: Verdict,
+/// What was found for one call, beside the verdict.
+struct Finding {
     outcome: Outcome,
     reason: Option<Reason>,
     error: Option<String>,
@@ -61,124 +61,135 @@ enum CallError {
     System(#[from] sysinfo::SysinfoError),
 }
 
-impl Supervisor {
-    /// Of this listener.
-    pub(crate) fn new(listener: Listener, container: Container, shared: Arc<Shared>) -> Self {
-        Self { listener, container, shared }
+impl<I: Interceptor> Supervisor<I> {
+    /// Of this container.
+    pub(crate) fn new(interceptor: I, container: Container, shared: Arc<Shared>) -> Self {
+        Self { interceptor, container, shared }
     }
 
     /// Serves until no task is left under the filter.
-    pub(crate) fn serve(mut self) -> Result<(), NotifyError> {
+    pub(crate) fn serve(mut self) -> Result<(), I::Error> {
         loop {
-            match self.listener.receive()? {
-                Arrival::Call(call) => self.handle(&call)?,
+            match self.interceptor.receive()? {
+                Arrival::Call(caller, registers) => self.handle(caller, registers)?,
                 Arrival::Nothing => {}
                 Arrival::End => return Ok(()),
             }
         }
     }
 
-    fn handle(&mut self, call: &Call) -> Result<(), NotifyError> {
-        let request = copyin::request(call);
-        let facts = self.facts(call, &request);
-        if !self.listener.is_waiting(call) {
+    fn handle(&mut self, caller: Caller, registers: Registers) -> Result<(), I::Error> {
+        let request = copyin::request(registers);
+        let facts = self.facts(caller, &request);
+        if !self.interceptor.is_waiting(caller) {
             // Killed meanwhile: what was read may be another process's. Nothing is decided and nobody to be answered.
             return Ok(());
         }
         // An error on the way is a refusal.
-        let judgement = facts
-            .and_then(|facts| self.carry_out(call, decide::decide(&request, facts)))
-            .unwrap_or_else(|error| Judgement::failed(&error));
-        let kind = self.kind(&request, &judgement);
+        let judged = facts.and_then(|facts| self.carry_out(caller, decide::decide(&request, facts)));
+        let (verdict, mut finding) = judged.unwrap_or_else(|error| Finding::failed(&error));
+        if matches!(verdict, Verdict::Kill) {
+            finding.error = self.have_killed(&request);
+        }
+        let errno = errno_name(&verdict);
+        let kind = self.kind(&request, &finding);
         // The caller stands still until it is answered, so that its executable is the one that called.
-        let executable = self.shared.audit.wants(&kind).then(|| self.shared.tracees.executable(call.pid));
-        let is_delivered = self.listener.answer(call, judgement.verdict)?;
+        let executable = self.shared.audit.wants(&kind).then(|| self.shared.tracees.executable(caller.pid));
+        let is_delivered = self.interceptor.answer(caller, verdict)?;
         self.shared.audit.put(kind, |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
-            record(call, request, executable, judgement, kind)
+            record((caller, executable), request, errno, finding, kind)
         });
         Ok(())
     }
 
-    fn facts(&self, call: &Call, request: &Request) -> Result<Facts, CallError> {
+    /// Asks for the container's end. The call itself is refused, so that a monitor that is gone lets nothing through; the
+    /// error is then for the record.
+    fn have_killed(&self, request: &Request) -> Option<String> {
+        let (container, why) = (self.container.id.clone(), request.what());
+        self.shared.monitor.say(&FromSentry::Kill { container, why }).err().map(|error| text::chain(&error))
+    }
+
+    fn facts(&self, caller: Caller, request: &Request) -> Result<Facts, CallError> {
         let may_set_hostname = self.container.may_set_hostname;
         let effective_uid = match request.subject {
-            Subject::Name { .. } if may_set_hostname => Some(self.shared.tracees.effective_uid(call.pid)?),
+            Subject::Name { .. } if may_set_hostname => Some(self.shared.tracees.effective_uid(caller.pid)?),
             Subject::Name { .. } | Subject::Refused { .. } | Subject::Mount | Subject::Sysinfo { .. } => None,
         };
         Ok(Facts { may_set_hostname, effective_uid })
     }
 
-    fn carry_out(&self, call: &Call, decision: Decision) -> Result<Judgement, CallError> {
+    fn carry_out(&self, caller: Caller, decision: Decision) -> Result<(Verdict, Finding), CallError> {
         Ok(match decision {
-            Decision::Refuse(errno, reason) => Judgement {
-                verdict: Verdict::Errno(errno),
-                outcome: Outcome::Refused,
-                reason: Some(reason),
-                error: None,
-            },
-            Decision::Fail(errno) => Judgement::answered(Verdict::Errno(errno)),
+            Decision::Refuse(errno, reason) => {
+                (Verdict::Errno(errno), Finding { outcome: Outcome::Refused, reason: Some(reason), error: None })
+            }
+            Decision::Fail(errno) => Finding::answered(Verdict::Errno(errno)),
             Decision::SetName { domain, name } => {
-                Judgement::answered(hostname::set(&self.shared.monitor, &self.container.id, &name, domain)?)
+                Finding::answered(hostname::set(&self.shared.monitor, &self.container.id, &name, domain)?)
             }
             Decision::WriteSysinfo { address } => {
-                Judgement::answered(sysinfo::write(&self.container, call.pid, address)?)
+                Finding::answered(sysinfo::write(&self.container, caller.pid, address)?)
             }
         })
     }
 
-    fn kind(&self, request: &Request, judgement: &Judgement) -> Kind {
+    fn kind(&self, request: &Request, finding: &Finding) -> Kind {
         Kind {
             container: self.container.id.clone(),
             what: request.what(),
-            outcome: judgement.outcome,
-            reason: judgement.reason,
+            outcome: finding.outcome,
+            reason: finding.reason,
         }
     }
 }
 
-impl Judgement {
-    fn answered(verdict: Verdict) -> Self {
-        Self { verdict, outcome: Outcome::Answered, reason: None, error: None }
+impl Finding {
+    fn answered(verdict: Verdict) -> (Verdict, Self) {
+        (verdict, Self { outcome: Outcome::Answered, reason: None, error: None })
     }
 
-    fn failed(error: &CallError) -> Self {
-        Self {
-            verdict: Verdict::Errno(Errno::EPERM),
-            outcome: Outcome::Refused,
-            reason: Some(Reason::FAILED),
-            error: Some(text::chain(error)),
-        }
+    fn failed(error: &CallError) -> (Verdict, Self) {
+        let reason = Some(Reason::FAILED);
+        (Verdict::Errno(Errno::EPERM), Self { outcome: Outcome::Refused, reason, error: Some(text::chain(error)) })
     }
 }
 
-fn record(call: &Call, request: Request, executable: String, judgement: Judgement, kind: Kind) -> Record<'static> {
+fn record(
+    (caller, executable): (Caller, String),
+    request: Request,
+    errno: Option<Cow<'static, str>>,
+    finding: Finding,
+    kind: Kind,
+) -> Record<'static> {
     let arguments = request.arguments.into_iter().map(|argument| (argument.name.into(), argument.text.into()));
     Record {
         version: VERSION,
         time: clock::now().into(),
         container: kind.container.into(),
-        pid: call.pid,
+        pid: caller.pid,
         exe: executable.into(),
         syscall: request.syscall.into(),
         args: Arguments(arguments.collect()),
         what: kind.what.into(),
         verdict: kind.outcome,
-        errno: errno_name(judgement.verdict),
+        errno,
         rule: request.rule.into(),
         technique: kind.reason.map(|reason| reason.technique.into()),
         why: kind.reason.map(|reason| reason.why.into()),
         allow: kind.reason.map(|reason| reason.allow.into()),
-        error: judgement.error.map(Cow::Owned),
+        error: finding.error.map(Cow::Owned),
     }
 }
 
 /// The symbol of the errno that the caller gets, such as `EPERM`.
-fn errno_name(verdict: Verdict) -> Option<Cow<'static, str>> {
-    match verdict {
-        Verdict::Value(_) => None,
-        Verdict::Errno(errno) => Some(format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into()),
-    }
+fn errno_name(verdict: &Verdict) -> Option<Cow<'static, str>> {
+    let errno = match verdict {
+        Verdict::Value(_) | Verdict::AddFd(_) | Verdict::Continue(_) => return None,
+        Verdict::Errno(errno) => *errno,
+        Verdict::Kill => Errno::EPERM,
+    };
+    Some(format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into())
 }
 
 #[cfg(test)]
@@ -187,8 +198,8 @@ mod tests {
 
     #[test]
     fn errno_is_named_and_a_value_is_none() {
-        assert_eq!(errno_name(Verdict::Errno(Errno::EPERM)).as_deref(), Some("EPERM"));
-        assert_eq!(errno_name(Verdict::Errno(Errno::EAFNOSUPPORT)).as_deref(), Some("EAFNOSUPPORT"));
-        assert_eq!(errno_name(Verdict::Value(0)), None);
+        assert_eq!(errno_name(&Verdict::Errno(Errno::EPERM)).as_deref(), Some("EPERM"));
+        assert_eq!(errno_name(&Verdict::Errno(Errno::EAFNOSUPPORT)).as_deref(), Some("EAFNOSUPPORT"));
+        assert_eq!(errno_name(&Verdict::Value(0)), None);
     }
 }

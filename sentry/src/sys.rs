@@ -16,6 +16,12 @@ use rustix::io::Errno;
 /// over to each other, which makes a round trip 4 us where it is else up to 65 us.
 const SYNC_WAKE_UP: libc::c_ulong = 1;
 
+/// `SECCOMP_USER_NOTIF_FLAG_CONTINUE`, as wide as the field of the answer.
+const RUN: u32 = 1;
+
+/// `SECCOMP_ADDFD_FLAG_SEND`, as wide as the field of the order.
+const INJECT_AND_ANSWER: u32 = 2;
+
 /// Words of `struct seccomp_notif` that are read: id, pid and flags, then `struct seccomp_data`.
 const NOTIFICATION_WORDS: usize = size_of::<libc::seccomp_notif>() / size_of::<u64>();
 
@@ -23,11 +29,12 @@ const NOTIFICATION_WORDS: usize = size_of::<libc::seccomp_notif>() / size_of::<u
 const ANSWER_WORDS: usize = size_of::<libc::seccomp_notif_resp>() / size_of::<u64>();
 
 /// The numbers of the ioctl requests that this module issues; the jail lets no other pass.
-pub(crate) const LISTENER_REQUESTS: [u64; 4] = [
+pub(crate) const LISTENER_REQUESTS: [u64; 5] = [
     libc::SECCOMP_IOCTL_NOTIF_RECV,
     libc::SECCOMP_IOCTL_NOTIF_SEND,
     libc::SECCOMP_IOCTL_NOTIF_ID_VALID,
     libc::SECCOMP_IOCTL_NOTIF_SET_FLAGS,
+    libc::SECCOMP_IOCTL_NOTIF_ADDFD,
 ];
 
 /// What a thread is made with by glibc's `pthread_create`; the jail lets clone(2) pass with no other flags.
@@ -132,20 +139,28 @@ fn halves(word: u64) -> [u32; 2] {
     [u32::from_ne_bytes([a, b, c, d]), u32::from_ne_bytes([e, f, g, h])]
 }
 
-/// Answers notification `id` (`SECCOMP_IOCTL_NOTIF_SEND`): the call returns `value`, or fails when `errno` is not 0.
-///
-/// The flags are always 0: `SECCOMP_USER_NOTIF_FLAG_CONTINUE` is not in this crate. `ENOENT`: the caller is gone.
-pub(crate) fn answer(
-    listener: BorrowedFd<'_>,
-    buffers: &mut Buffers,
-    id: u64,
-    value: i64,
-    errno: u16,
-) -> Result<(), Errno> {
+/// What a notification is answered with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// The call fails.
+    Errno(u16),
+    /// The call returns this.
+    Value(i64),
+    /// The kernel runs it (`SECCOMP_USER_NOTIF_FLAG_CONTINUE`). Only `verdict::Continue` leads here.
+    Run,
+}
+
+/// Answers notification `id` (`SECCOMP_IOCTL_NOTIF_SEND`). `ENOENT`: the caller is gone.
+pub(crate) fn answer(listener: BorrowedFd<'_>, buffers: &mut Buffers, id: u64, reply: Reply) -> Result<(), Errno> {
+    let (value, errno, flags) = match reply {
+        Reply::Errno(errno) => (0, errno, 0),
+        Reply::Value(value) => (value, 0, 0),
+        Reply::Run => (0, 0, RUN),
+    };
     buffers.answer.fill(0);
-    let [error_a, error_b, error_c, error_d] = (-i32::from(errno)).to_ne_bytes();
-    let error_and_no_flags = u64::from_ne_bytes([error_a, error_b, error_c, error_d, 0, 0, 0, 0]);
-    for (word, field) in buffers.answer.iter_mut().zip([id, value.cast_unsigned(), error_and_no_flags]) {
+    let ([a, b, c, d], [e, f, g, h]) = ((-i32::from(errno)).to_ne_bytes(), flags.to_ne_bytes());
+    let error_and_flags = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+    for (word, field) in buffers.answer.iter_mut().zip([id, value.cast_unsigned(), error_and_flags]) {
         *word = field;
     }
     // SAFETY: SECCOMP_IOCTL_NOTIF_SEND reads one struct seccomp_notif_resp of the size that SECCOMP_GET_NOTIF_SIZES
@@ -153,6 +168,27 @@ pub(crate) fn answer(
     let code =
         unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, buffers.answer.as_mut_ptr()) };
     if code < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Answers notification `id` with a new descriptor of the caller for `file`, whose number the call returns
+/// (`SECCOMP_IOCTL_NOTIF_ADDFD` with `SECCOMP_ADDFD_FLAG_SEND`, Linux 5.14). `ENOENT`: the caller is gone.
+pub(crate) fn inject(
+    listener: BorrowedFd<'_>,
+    id: u64,
+    file: BorrowedFd<'_>,
+    is_close_on_exec: bool,
+) -> Result<(), Errno> {
+    let order = libc::seccomp_notif_addfd {
+        id,
+        flags: INJECT_AND_ANSWER,
+        srcfd: file.as_raw_fd().cast_unsigned(),
+        newfd: 0,
+        newfd_flags: if is_close_on_exec { libc::O_CLOEXEC.cast_unsigned() } else { 0 },
+    };
+    let pointer = ptr::from_ref(&order);
+    // SAFETY: SECCOMP_IOCTL_NOTIF_ADDFD reads one struct seccomp_notif_addfd, which `order` is and stays for the call.
+    let number = unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, pointer) };
+    if number < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
 /// Whether the caller of notification `id` still waits (`SECCOMP_IOCTL_NOTIF_ID_VALID`), so that what was read of
@@ -224,6 +260,8 @@ mod tests {
     fn notification_words_are_read_as_the_kernel_lays_them_out() {
         assert_eq!(size_of::<libc::seccomp_notif>(), 80);
         assert_eq!(size_of::<libc::seccomp_notif_resp>(), 24);
+        assert_eq!(u64::from(RUN), libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+        assert_eq!(u64::from(INJECT_AND_ANSWER), libc::SECCOMP_ADDFD_FLAG_SEND);
         let words = [7, 42 | 9 << 32, 165 | 0xc000_003e << 32, 0, 1, 2, 3, 4, 5, 6];
         let raw = decode(&words).unwrap();
         assert_eq!((raw.id, raw.pid, raw.number, raw.architecture), (7, 42, 165, 0xc000_003e));

@@ -42,7 +42,7 @@ pub const FORBIDDEN: &[Edge] = &[
     },
     Edge {
         from: "lazaret_sentry::handlers",
-        to: &["lazaret_sentry::notify", "lazaret_sentry::audit"],
+        to: &["lazaret_sentry::notify", "lazaret_sentry::ptrace", "lazaret_sentry::audit"],
         because: "only the supervisor answers and records",
     },
     Edge {
