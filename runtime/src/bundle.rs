@@ -185,6 +185,23 @@ impl Bundle {
         Ok(Self { directory, text, raw, spec })
     }
 
+    /// The bundle `directory` with the configuration that was kept of it at `path`. The directory need not exist any more.
+    ///
+    /// # Errors
+    /// Those of [`Bundle::load`] about the file.
+    pub fn restore(path: &Path, directory: &Path) -> Result<Self, BundleError> {
+        let text = config_file::read(path)?;
+        let raw = config_file::parse_raw(path, &text)?;
+        let spec = config_file::parse_typed(path, &text)?;
+        Ok(Self { directory: directory.to_owned(), text, raw, spec })
+    }
+
+    /// The configuration, byte by byte, to be kept and [restored](Self::restore).
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Absolute path of the bundle.
     #[must_use]
     pub fn directory(&self) -> &Path {

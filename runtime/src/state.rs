@@ -15,6 +15,10 @@ use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
 use crate::cgroup::Cgroup;
 use crate::options::Mode;
 
+mod config;
+
+pub use config::read_config;
+
 /// File name of the state in a container's directory.
 const FILE: &str = "state.json";
 /// File name of the audit records in a container's directory.

@@ -49,5 +49,6 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
             Some(admitted)
         }
     };
-    launch::launch(options, Launch { bundle: bundle.directory().to_owned(), container, admitted, request, opening })
+    let directory = bundle.directory().to_owned();
+    launch::launch(options, Launch { bundle: directory, config: Some(bundle), container, admitted, request, opening })
 }

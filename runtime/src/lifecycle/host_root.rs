@@ -109,6 +109,7 @@ impl HostRoot {
         let id = format!("do-{}", std::process::id());
         Launch {
             bundle: PathBuf::from("/"),
+            config: None,
             container: container(self.process),
             admitted: None,
             request: CreateRequest { id, rootfs: Rootfs::ThrowAway { lower: "/".into() }, ..CreateRequest::default() },

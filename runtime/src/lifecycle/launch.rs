@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 
+use crate::bundle::Bundle;
 use crate::cgroup::{Cgroup, Hierarchies};
 use crate::channel::{self, ToInit};
 use crate::error::Error;
@@ -34,6 +35,8 @@ const SANDBOX_PIDS: i64 = 4096;
 pub(super) struct Launch {
     /// Its bundle's directory.
     pub(super) bundle: PathBuf,
+    /// Its configuration as it is at this moment, to be kept; `None` for a container that is lazaret's own.
+    pub(super) config: Option<Bundle>,
     /// What was checked.
     pub(super) container: Container,
     /// What policy admitted; `None` in native mode and for a container that is lazaret's own.
@@ -76,13 +79,14 @@ pub(super) struct Launched {
 pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
     let mut undo = Undo::default();
     let (terminal, console) = launch.connect_terminal()?.unzip();
-    let Launch { bundle, mut container, admitted, request, opening } = launch;
+    let Launch { bundle, config, mut container, admitted, request, opening } = launch;
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
     let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
     let mut state = Stored { cgroup_places, ..first_state(&request.id, bundle, &container, options.mode) };
     write_state(&undo, &state)?;
+    freeze_config(&undo, config.as_ref())?;
     let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
     let (channel, theirs) = channel::pair()?;
     let orders = orders::prepare(
@@ -173,6 +177,12 @@ fn claim_directory(options: &Options, id: &str, undo: &mut Undo) -> Result<PathB
     let path = directory.path().to_owned();
     undo.directory = Some(directory);
     Ok(path)
+}
+
+/// Later edits of the bundle's file have no effect: verbs that need it read this copy.
+fn freeze_config(undo: &Undo, config: Option<&Bundle>) -> Result<(), Error> {
+    let (Some(directory), Some(config)) = (&undo.directory, config) else { return Ok(()) };
+    Ok(directory.write_config(config)?)
 }
 
 fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {

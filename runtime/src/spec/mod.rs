@@ -49,6 +49,15 @@ pub fn check(bundle: &Bundle) -> Result<Container, SpecError> {
     check_with(bundle, process::apparmor_exists())
 }
 
+/// Checks the configuration of a container that exists already, as it was frozen when it was created: its root file system
+/// and the rest of its bundle may be gone since.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_frozen(bundle: &Bundle) -> Result<Container, SpecError> {
+    check_with(bundle, process::apparmor_exists())
+}
+
 /// Checks limits that came by themselves ([`Bundle::of_resources`]), for `update`.
 ///
 /// # Errors
