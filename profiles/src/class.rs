@@ -71,6 +71,28 @@ pub enum Rule {
     Adjtimex,
     /// clock_adjtime(2): the same, and no clock devices.
     ClockAdjtime,
+    /// socket(2) in strict mode: no ping sockets either.
+    StrictSocket,
+    /// setsockopt(2) in strict mode: no BPF of the classic kind either, no zero copy.
+    StrictSetsockopt,
+    /// ioctl(2) in strict mode: an allow-list.
+    StrictIoctl,
+    /// mknod(2) in strict mode: no devices at all.
+    StrictMknod,
+    /// mknodat(2) in strict mode: no devices at all.
+    StrictMknodat,
+    /// futex(2) in strict mode: no priority inheritance.
+    StrictFutex,
+    /// madvise(2) in strict mode: no merging of equal pages.
+    StrictMadvise,
+    /// timer_create(2) in strict mode: no timers on CPU time.
+    StrictTimerCreate,
+    /// sendto(2) in strict mode: no urgent data.
+    StrictSendto,
+    /// sendmsg(2) in strict mode: no urgent data.
+    StrictSendmsg,
+    /// sendmmsg(2) in strict mode: no urgent data.
+    StrictSendmmsg,
 }
 
 impl Rule {
@@ -92,7 +114,50 @@ impl Rule {
         Self::MemfdCreate,
         Self::Adjtimex,
         Self::ClockAdjtime,
+        Self::StrictSocket,
+        Self::StrictSetsockopt,
+        Self::StrictIoctl,
+        Self::StrictMknod,
+        Self::StrictMknodat,
+        Self::StrictFutex,
+        Self::StrictMadvise,
+        Self::StrictTimerCreate,
+        Self::StrictSendto,
+        Self::StrictSendmsg,
+        Self::StrictSendmmsg,
     ];
+
+    /// What it lets through, in a few words for lists and documentation; the cases are the truth.
+    #[must_use]
+    pub const fn lets_through(self) -> &'static str {
+        match self {
+            Self::Clone => "flags without CLONE_NEW*",
+            Self::Unshare => "CLONE_FILES, CLONE_FS, CLONE_SYSVSEM",
+            Self::Prctl => "an allow-list of options",
+            Self::ArchPrctl => "FS and GS base, AMX, address masking, shadow stack",
+            Self::Personality => "PER_LINUX, PER_LINUX32, each with UNAME26, and the query",
+            Self::Seccomp => "filters without a listener, strict mode, GET_ACTION_AVAIL",
+            Self::Socket => "unix; inet and inet6 with tcp, udp, icmp echo; netlink-route",
+            Self::Socketpair => "unix",
+            Self::Setsockopt => {
+                "all but packet filters, BPF, IPsec, repair, ULP, encapsulation; no levels of other families"
+            }
+            Self::Ioctl => "all but terminal injection, namespaces, disks, file system and device control",
+            Self::Fcntl => "all but leases and dnotify",
+            Self::Mknod | Self::Mknodat => "files, fifos, sockets, whiteouts, the six standard devices",
+            Self::MemfdCreate => "flags without MFD_HUGETLB",
+            Self::Adjtimex => "everything; the kernel refuses every change",
+            Self::ClockAdjtime => "the kernel's own clocks",
+            Self::StrictSocket => "unix; inet and inet6 with tcp, udp; netlink-route",
+            Self::StrictSetsockopt => "as in sandbox mode, without socket filters, zero copy and send times",
+            Self::StrictIoctl => "terminals, readiness, close-on-exec, interface queries, reflinks, file flags read",
+            Self::StrictMknod | Self::StrictMknodat => "files, fifos, sockets",
+            Self::StrictFutex => "wait, wake, requeue; no priority inheritance",
+            Self::StrictMadvise => "all but MADV_MERGEABLE",
+            Self::StrictTimerCreate => "all but clocks of CPU time",
+            Self::StrictSendto | Self::StrictSendmsg | Self::StrictSendmmsg => "flags without MSG_OOB",
+        }
+    }
 }
 
 /// Which body in the sentry does an emulated call.
@@ -142,6 +207,8 @@ impl Errno {
     pub const ENOPROTOOPT: Self = Self(92);
     /// Protocol not supported.
     pub const EPROTONOSUPPORT: Self = Self(93);
+    /// Operation not supported on transport endpoint.
+    pub const EOPNOTSUPP: Self = Self(95);
     /// Address family not supported by protocol.
     pub const EAFNOSUPPORT: Self = Self(97);
 
@@ -155,6 +222,7 @@ impl Errno {
             Self::ENOSYS => "ENOSYS",
             Self::ENOPROTOOPT => "ENOPROTOOPT",
             Self::EPROTONOSUPPORT => "EPROTONOSUPPORT",
+            Self::EOPNOTSUPP => "EOPNOTSUPP",
             Self::EAFNOSUPPORT => "EAFNOSUPPORT",
             Self(_) => "E?",
         }

@@ -1,6 +1,6 @@
 //! The plan: for every system call number an action, or checks on the arguments that lead to one.
 //!
-//! [`sandbox`] makes it from the table, [`crate::oci::plan`] from a bundle's profile; [`crate::bpf::emit`] turns it
+//! [`sandbox`] and [`strict`] make it from the table, [`crate::oci::plan`] from a bundle's profile; [`crate::bpf::emit`] turns it
 //! into a program. [`Plan::decide`] is the plain meaning that the program is tested against.
 
 use std::borrow::Cow;
@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::check::{Arguments, Check};
 use crate::class::{Class, Errno};
 use crate::rules::{self, Cases, Verdict};
-use crate::syscalls::{self, Row, X32_BIT};
+use crate::syscalls::{self, Choice, Column, X32_BIT};
 
 /// What seccomp does with a call (seccomp(2), SECCOMP_RET_*).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -185,19 +185,29 @@ impl Plan {
 }
 
 /// The plan of sandbox mode: the table's classes, the rules' cases, ENOSYS for numbers that the table lacks.
-///
-/// A `strict` plan is a second column of the table beside this one; the signature leaves room for it.
 #[must_use]
 pub fn sandbox(witness: Witness) -> Plan {
-    let decisions = syscalls::TABLE.iter().map(|row| (row.number, of_row(row, witness))).collect();
+    of_column(Column::Sandbox, witness)
+}
+
+/// The plan of strict mode: the same by the table's second column. Whatever it lets through, [`sandbox`] lets through.
+#[must_use]
+pub fn strict(witness: Witness) -> Plan {
+    of_column(Column::Strict, witness)
+}
+
+/// The plan of a column.
+#[must_use]
+pub fn of_column(column: Column, witness: Witness) -> Plan {
+    let decisions = syscalls::TABLE.iter().map(|row| (row.number, of_choice(&row.choice(column), witness))).collect();
     Plan::new(decisions, Action::Errno(Errno::ENOSYS.0))
 }
 
-fn of_row(row: &Row, witness: Witness) -> Decision {
-    match row.class {
+fn of_choice(choice: &Choice, witness: Witness) -> Decision {
+    match choice.class {
         Class::Native => Decision::always(Action::Allow),
         Class::Arg(rule) => of_cases(rules::cases(rule), witness),
-        Class::Emulate(_) | Class::DenyNotify(_) => Decision::always(witness.sees(row.errno)),
+        Class::Emulate(_) | Class::DenyNotify(_) => Decision::always(witness.sees(choice.errno)),
         Class::Deny(errno) => Decision::always(Action::Errno(errno.0)),
     }
 }

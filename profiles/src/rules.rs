@@ -4,6 +4,8 @@
 //! is compared by its low half ([`INT`]): the kernel drops the upper half, so a comparison of all 64 bits could be
 //! passed by setting it. One that the kernel reads whole is compared whole ([`LONG`]).
 
+mod strict;
+
 pub use crate::cases::{Answer, Case, Cases, Verdict};
 use crate::cases::{allow, answer, arg, ask, is, refuse, refused, span};
 use crate::check::{INT, LONG, Span};
@@ -29,6 +31,17 @@ pub const fn cases(rule: Rule) -> &'static Cases {
         Rule::MemfdCreate => &MEMFD_CREATE,
         Rule::Adjtimex => &ADJTIMEX,
         Rule::ClockAdjtime => &CLOCK_ADJTIME,
+        Rule::StrictSocket => &strict::SOCKET,
+        Rule::StrictSetsockopt => &strict::SETSOCKOPT,
+        Rule::StrictIoctl => &strict::IOCTL,
+        Rule::StrictMknod => &strict::MKNOD,
+        Rule::StrictMknodat => &strict::MKNODAT,
+        Rule::StrictFutex => &strict::FUTEX,
+        Rule::StrictMadvise => &strict::MADVISE,
+        Rule::StrictTimerCreate => &strict::TIMER_CREATE,
+        Rule::StrictSendto => &strict::SENDTO,
+        Rule::StrictSendmsg => &strict::SENDMSG,
+        Rule::StrictSendmmsg => &strict::SENDMMSG,
     }
 }
 
@@ -291,41 +304,40 @@ const UDP_OPTIONS: Cases = Cases {
 
 const LETTER: u64 = 0xff00;
 
-const IOCTL: Cases = Cases {
-    list: &[
-        // TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, TIOCVHANGUP.
-        refuse(
-            &[arg(1, INT, &[is(0x5412), span(0x541c, 0x541d), is(0x5423), is(0x5437)])],
-            Event::TerminalInjection,
-            Errno::EPERM,
-        ),
-        // FICLONE, FICLONERANGE, FIDEDUPERANGE and reading a label: generic, though under btrfs's letter.
-        allow(&[arg(1, INT, &[is(0x4004_9409), is(0x4020_940d), is(0x8100_9431), is(0xc018_9436)])]),
-        // The namespaces of another process, by pidfd: PIDFD_GET_*_NAMESPACE.
-        refuse(&[arg(1, INT, &[span(0xff01, 0xff0a)])], Event::JoinNamespace, Errno::EPERM),
-        // SIOCPROTOPRIVATE, SIOCDEVPRIVATE.
-        refuse(&[arg(1, INT, &[span(0x89e0, 0x89ff)])], Event::NetDeviceControl, Errno::EPERM),
-        // FS_IOC_SETFLAGS (both widths), FS_IOC_FSSETXATTR: chattr, asked for by databases, which take "not here".
-        answer(&[arg(1, INT, &[is(0x4004_6602), is(0x4008_6602), is(0x401c_5820)])], Errno::ENOTTY),
-        // Namespace files: NS_GET_USERNS, NS_GET_PARENT and later ones.
-        refuse(&[arg(1, LETTER, &[is(0xb700)])], Event::JoinNamespace, Errno::EPERM),
-        // btrfs.
-        refuse(&[arg(1, LETTER, &[is(0x9400)])], Event::FilesystemControl, Errno::ENOTTY),
-        // block layer, SCSI generic, loop, NVMe, SCSI and CD-ROM, device mapper.
-        refuse(
-            &[arg(1, LETTER, &[is(0x1200), is(0x2200), is(0x4c00), is(0x4e00), is(0x5300), is(0xfd00)])],
-            Event::BlockDevice,
-            Errno::ENOTTY,
-        ),
-        // VFIO and iommufd, console keyboard, virtual terminals, userfaultfd, KVM, vhost.
-        refuse(
-            &[arg(1, LETTER, &[is(0x3b00), is(0x4b00), is(0x5600), is(0xaa00), span(0xae00, 0xaf00)])],
-            Event::DeviceControl,
-            Errno::ENOTTY,
-        ),
-    ],
-    otherwise: Verdict::Allow,
-};
+const IOCTL: Cases = Cases { list: DOORS, otherwise: Verdict::Allow };
+
+const DOORS: &[Case] = &[
+    // TIOCSTI, TIOCLINUX, TIOCCONS, TIOCSETD, TIOCVHANGUP.
+    refuse(
+        &[arg(1, INT, &[is(0x5412), span(0x541c, 0x541d), is(0x5423), is(0x5437)])],
+        Event::TerminalInjection,
+        Errno::EPERM,
+    ),
+    // FICLONE, FICLONERANGE, FIDEDUPERANGE and reading a label: generic, though under btrfs's letter.
+    allow(&[arg(1, INT, &[is(0x4004_9409), is(0x4020_940d), is(0x8100_9431), is(0xc018_9436)])]),
+    // The namespaces of another process, by pidfd: PIDFD_GET_*_NAMESPACE.
+    refuse(&[arg(1, INT, &[span(0xff01, 0xff0a)])], Event::JoinNamespace, Errno::EPERM),
+    // SIOCPROTOPRIVATE, SIOCDEVPRIVATE.
+    refuse(&[arg(1, INT, &[span(0x89e0, 0x89ff)])], Event::NetDeviceControl, Errno::EPERM),
+    // FS_IOC_SETFLAGS (both widths), FS_IOC_FSSETXATTR: chattr, asked for by databases, which take "not here".
+    answer(&[arg(1, INT, &[is(0x4004_6602), is(0x4008_6602), is(0x401c_5820)])], Errno::ENOTTY),
+    // Namespace files: NS_GET_USERNS, NS_GET_PARENT and later ones.
+    refuse(&[arg(1, LETTER, &[is(0xb700)])], Event::JoinNamespace, Errno::EPERM),
+    // btrfs.
+    refuse(&[arg(1, LETTER, &[is(0x9400)])], Event::FilesystemControl, Errno::ENOTTY),
+    // block layer, SCSI generic, loop, NVMe, SCSI and CD-ROM, device mapper.
+    refuse(
+        &[arg(1, LETTER, &[is(0x1200), is(0x2200), is(0x4c00), is(0x4e00), is(0x5300), is(0xfd00)])],
+        Event::BlockDevice,
+        Errno::ENOTTY,
+    ),
+    // VFIO and iommufd, console keyboard, virtual terminals, userfaultfd, KVM, vhost.
+    refuse(
+        &[arg(1, LETTER, &[is(0x3b00), is(0x4b00), is(0x5600), is(0xaa00), span(0xae00, 0xaf00)])],
+        Event::DeviceControl,
+        Errno::ENOTTY,
+    ),
+];
 
 // fcntl(unsigned int fd, unsigned int command, ...): linux/fcntl.h.
 

@@ -88,28 +88,33 @@ impl Family {
     }
 }
 
-/// One system call.
+/// A column of the table: what holds in one mode. In native mode the table holds nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Column {
+    /// Sandbox mode.
+    Sandbox,
+    /// Strict mode.
+    Strict,
+}
+
+impl Column {
+    /// Every column, the looser first.
+    pub const ALL: &[Self] = &[Self::Sandbox, Self::Strict];
+}
+
+/// What one mode does with a call, and why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
-    /// The number on this architecture.
-    pub number: u32,
-    /// The kernel's name.
-    pub name: &'static str,
-    /// The chapter.
-    pub family: Family,
+pub struct Choice {
     /// What is done with it.
     pub class: Class,
-    /// The answer where the call as a whole is refused. A refused argument has its own: [`Row::refusal`].
+    /// The answer where the call as a whole is refused.
     pub errno: Errno,
     /// Why, in one line that can be argued with.
     pub reason: &'static str,
 }
 
-impl Row {
-    /// The technique and the answer, where a call with these arguments is refused and recorded; `None` where it is
-    /// allowed, emulated, or refused without a record.
-    ///
-    /// BPF has decided by the same cases before the sentry is asked; this names what it decided.
+impl Choice {
+    /// The technique and the answer, where a call with these arguments is refused and recorded.
     #[must_use]
     pub fn refusal(&self, args: &Arguments) -> Option<Refusal> {
         match self.class {
@@ -120,6 +125,48 @@ impl Row {
             },
             Class::Native | Class::Emulate(_) | Class::Deny(_) => None,
         }
+    }
+}
+
+/// One system call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The number on this architecture.
+    pub number: u32,
+    /// The kernel's name.
+    pub name: &'static str,
+    /// The chapter.
+    pub family: Family,
+    /// What is done with it in sandbox mode.
+    pub class: Class,
+    /// The answer where the call as a whole is refused in sandbox mode. A refused argument has its own: [`Row::refusal`].
+    pub errno: Errno,
+    /// Why, in one line that can be argued with.
+    pub reason: &'static str,
+    /// What strict mode does instead; `None` where it does the same.
+    pub strict: Option<Choice>,
+}
+
+impl Row {
+    /// What a mode does with the call.
+    #[must_use]
+    pub fn choice(&self, column: Column) -> Choice {
+        let sandbox = Choice { class: self.class, errno: self.errno, reason: self.reason };
+        match column {
+            Column::Sandbox => sandbox,
+            Column::Strict => self.strict.unwrap_or(sandbox),
+        }
+    }
+
+    /// The technique and the answer, where a call with these arguments is refused and recorded in either mode; `None`
+    /// where it is allowed, emulated, or refused without a record.
+    ///
+    /// BPF has decided by the same cases before the sentry is asked; this names what it decided. The mode needs no
+    /// telling: what the sandbox lets through comes to the sentry in strict mode alone.
+    #[must_use]
+    pub fn refusal(&self, args: &Arguments) -> Option<Refusal> {
+        let by = |column| self.choice(column).refusal(args);
+        by(Column::Sandbox).or_else(|| by(Column::Strict))
     }
 
     /// The technique that an emulated call is recorded as when the handler refuses it; `None` for other classes and
@@ -200,6 +247,7 @@ const fn join() -> [Row; COUNT] {
         class: Class::Deny(Errno::ENOSYS),
         errno: Errno::ENOSYS,
         reason: "",
+        strict: None,
     }; COUNT];
     let mut at = 0;
     while at < COUNT {
@@ -212,6 +260,7 @@ const fn join() -> [Row; COUNT] {
             class: policy.class,
             errno: policy.errno,
             reason: policy.reason,
+            strict: policy.strict,
         };
         at += 1;
     }

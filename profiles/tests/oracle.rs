@@ -14,8 +14,8 @@ mod tests {
     use lazaret_profiles::check::{Arguments, Check, INT, LONG, Span, Spans};
     use lazaret_profiles::class::Class;
     use lazaret_profiles::interpret::{SeccompData, Verified};
-    use lazaret_profiles::plan::{Action, Arm, Decision, Plan};
-    use lazaret_profiles::syscalls::{AUDIT_ARCH, TABLE, X32_BIT};
+    use lazaret_profiles::plan::{Action, Arm, Decision, Plan, Witness, strict};
+    use lazaret_profiles::syscalls::{AUDIT_ARCH, Column, Row, TABLE, X32_BIT, by_name};
     use seccompiler::{
         BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
         TargetArch,
@@ -106,6 +106,20 @@ mod tests {
         program.iter().map(|insn| Insn { code: insn.code, jt: insn.jt, jf: insn.jf, k: insn.k }).collect()
     }
 
+    /// Arguments at the borders of the conditions, or just beside them, with and without an upper half.
+    fn near(alternatives: &[Vec<Condition>], random: &mut Xorshift) -> Arguments {
+        let mut args: Arguments = std::array::from_fn(|_| random.next());
+        for condition in alternatives.iter().flatten() {
+            if !random.next().is_multiple_of(4) {
+                let near = condition.value.wrapping_add(random.next() % 3).wrapping_sub(1);
+                let high = random.next() << 32;
+                let garbage = random.pick(&[0, 0, high, u64::MAX << 32]);
+                args[usize::from(condition.arg)] = near ^ garbage;
+            }
+        }
+        args
+    }
+
     fn compare(rules: &Rules, random: &mut Xorshift, rounds: usize) {
         let (ours, theirs) = (ours(rules), theirs(rules));
         let (ours, theirs) = (Verified::new(&ours).unwrap(), Verified::new(&theirs).unwrap());
@@ -113,15 +127,7 @@ mod tests {
         for nr in numbers {
             let alternatives = rules.get(&nr).map_or(&[][..], Vec::as_slice);
             for _ in 0..if alternatives.is_empty() { 1 } else { rounds } {
-                let mut args: Arguments = std::array::from_fn(|_| random.next());
-                for condition in alternatives.iter().flatten() {
-                    if !random.next().is_multiple_of(4) {
-                        let near = condition.value.wrapping_add(random.next() % 3).wrapping_sub(1);
-                        let high = random.next() << 32;
-                        let garbage = random.pick(&[0, 0, high, u64::MAX << 32]);
-                        args[usize::from(condition.arg)] = near ^ garbage;
-                    }
-                }
+                let args = near(alternatives, random);
                 let data = SeccompData { nr, arch: AUDIT_ARCH, instruction_pointer: 0, args };
                 assert_eq!(ours.run(&data), theirs.run(&data), "{nr} {args:#x?} {alternatives:?}");
             }
@@ -132,8 +138,53 @@ mod tests {
 
     #[test]
     fn allow_lists_of_the_table_agree() {
-        let native = TABLE.iter().filter(|row| row.class == Class::Native).map(|row| (row.number, Vec::new()));
-        compare(&native.collect(), &mut Xorshift::new(1), 1);
+        for column in Column::ALL {
+            let native = |row: &&Row| row.choice(*column).class == Class::Native;
+            let rules = TABLE.iter().filter(native).map(|row| (row.number, Vec::new()));
+            compare(&rules.collect(), &mut Xorshift::new(1), 1);
+        }
+    }
+
+    /// The table's own strict rules beside what they are meant to be, in the other compiler's words.
+    #[test]
+    fn strict_rules_agree() {
+        let condition = |arg, op, value| Condition { arg, op, value, int: true };
+        let none_of = |arg, mask| vec![vec![condition(arg, Op::Masked(mask), 0)]];
+        let one_of = |arg, mask, values: &[u64]| -> Vec<_> {
+            values.iter().map(|value| vec![condition(arg, Op::Masked(mask), *value)]).collect()
+        };
+        let meant = [
+            ("futex", one_of(1, 0x7f | !0x1ff & INT, &[0, 1, 3, 4, 5, 9, 10])),
+            ("madvise", vec![vec![condition(2, Op::Ne, 12)]]),
+            (
+                "timer_create",
+                vec![vec![condition(0, Op::Le, 1)], vec![condition(0, Op::Ge, 4), condition(0, Op::Le, 11)]],
+            ),
+            ("sendto", none_of(3, 1)),
+            ("sendmsg", none_of(2, 1)),
+            ("sendmmsg", none_of(3, 1)),
+            ("mknod", one_of(1, 0xf000, &[0, 0x1000, 0x8000, 0xc000])),
+            ("mknodat", one_of(2, 0xf000, &[0, 0x1000, 0x8000, 0xc000])),
+            ("shmget", vec![vec![condition(0, Op::Lt, 0)]]),
+        ];
+        let mut random = Xorshift::new(4);
+        let plan = emit(&strict(Witness::None)).unwrap();
+        let plan = Verified::new(&plan).unwrap();
+        for (name, alternatives) in meant {
+            let nr = by_name(name).unwrap().number;
+            let program = theirs(&Rules::from([(nr, alternatives.clone())]));
+            let program = Verified::new(&program).unwrap();
+            for _ in 0..3000 {
+                let data = SeccompData {
+                    nr,
+                    arch: AUDIT_ARCH,
+                    instruction_pointer: 0,
+                    args: near(&alternatives, &mut random),
+                };
+                let allows = |answer| answer == Ok(0x7fff_0000_u32);
+                assert_eq!(allows(plan.run(&data)), allows(program.run(&data)), "{name} {:#x?}", data.args);
+            }
+        }
     }
 
     #[test]

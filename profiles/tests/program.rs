@@ -9,8 +9,8 @@ mod tests {
     use lazaret_profiles::bpf::{Insn, Program, answer, code, emit};
     use lazaret_profiles::check::{Arguments, Check};
     use lazaret_profiles::interpret::{SeccompData, Verified, run, verify};
-    use lazaret_profiles::plan::{Action, Decision, Plan, Witness, sandbox};
-    use lazaret_profiles::syscalls::{AUDIT_ARCH, X32_BIT};
+    use lazaret_profiles::plan::{Action, Arm, Decision, Plan, Witness, of_column, sandbox, strict};
+    use lazaret_profiles::syscalls::{AUDIT_ARCH, Column, X32_BIT};
 
     use crate::xorshift::Xorshift;
 
@@ -23,7 +23,9 @@ mod tests {
         if decision.arms.is_empty() {
             return;
         }
-        let arms: Vec<_> = decision.arms.iter().collect();
+        // An arm with many values is asked more often: each of its borders is to be seen.
+        let borders = |arm: &Arm| arm.checks.iter().map(|check| check.spans.as_slice().len()).sum::<usize>().max(1);
+        let arms: Vec<_> = decision.arms.iter().flat_map(|arm| std::iter::repeat_n(arm, borders(arm))).collect();
         let arm = random.pick(&arms);
         for Check { arg, mask, spans } in arm.checks.iter() {
             let Some(span) = (!spans.as_slice().is_empty()).then(|| random.pick(spans.as_slice())) else { continue };
@@ -57,46 +59,82 @@ mod tests {
         None
     }
 
+    /// The plan of every mode and witness.
+    fn plans() -> Vec<(Column, Witness, Plan)> {
+        let of =
+            |column: &Column| Witness::ALL.iter().map(|w| (*column, *w, of_column(*column, *w))).collect::<Vec<_>>();
+        Column::ALL.iter().flat_map(of).collect()
+    }
+
     #[test]
-    fn sandbox_programs_say_what_the_plan_says() {
-        for witness in Witness::ALL {
-            let plan = sandbox(*witness);
+    fn programs_say_what_the_plans_say() {
+        for (column, witness, plan) in plans() {
             let program = emit(&plan).unwrap();
-            assert_eq!(difference(&plan, Verified::new(&program).unwrap(), 0..1024, 3000), None, "{witness:?}");
+            let found = difference(&plan, Verified::new(&program).unwrap(), 0..1024, 3000);
+            assert_eq!(found, None, "{column:?} {witness:?}");
         }
     }
 
     #[test]
-    fn sandbox_programs_are_valid_and_small() {
-        for witness in Witness::ALL {
-            let program = emit(&sandbox(*witness)).unwrap();
+    fn programs_are_valid_and_small() {
+        for (column, witness, plan) in plans() {
+            let program = emit(&plan).unwrap();
             assert_eq!(verify(&program), Ok(()));
-            assert!(program.len() <= 320, "{witness:?}: {} instructions", program.len());
-            assert_eq!(program, emit(&sandbox(*witness)).unwrap(), "emitting is deterministic");
+            assert!(program.len() <= 400, "{column:?} {witness:?}: {} instructions", program.len());
+            assert_eq!(program, emit(&plan).unwrap(), "emitting is deterministic");
         }
+    }
+
+    /// Strict mode takes away and gives nothing: for no call and no arguments does it answer more leniently.
+    #[test]
+    fn strict_mode_lets_nothing_through_that_the_sandbox_refuses() {
+        let mut random = Xorshift::new(0x57a1c7);
+        let (sandbox, strict) = (sandbox(Witness::None), strict(Witness::None));
+        let mut tighter = 0;
+        for nr in 0..512 {
+            for round in 0..4000 {
+                let mut args: Arguments = std::array::from_fn(|_| random.next());
+                for plan in [&sandbox, &strict] {
+                    if let Some(decision) = plan.decision(nr).filter(|decision| !decision.arms.is_empty()) {
+                        aim(decision, &mut args, &mut random);
+                    } else if round > 0 {
+                        continue;
+                    }
+                }
+                let (loose, tight) = (sandbox.decide(nr, &args), strict.decide(nr, &args));
+                assert!(loose == Action::Allow || tight != Action::Allow, "{nr} {args:#x?}");
+                tighter += usize::from(loose == Action::Allow && tight != Action::Allow);
+            }
+        }
+        assert!(tighter > 1000, "{tighter}");
     }
 
     #[test]
     fn foreign_architectures_die_and_x32_does_not_exist() {
-        let program = emit(&sandbox(Witness::Notify)).unwrap();
-        for arch in [0x4000_0003, 0xc000_00b7, 0, u32::MAX, AUDIT_ARCH ^ 1] {
-            for nr in [0, 1, 5, 39, 11] {
-                assert_eq!(run(&program, &data(arch, nr, [0; 6])), Ok(answer(Action::KillProcess)), "{arch:#x}");
+        for (column, witness, plan) in plans() {
+            let program = emit(&plan).unwrap();
+            for arch in [0x4000_0003, 0xc000_00b7, 0, u32::MAX, AUDIT_ARCH ^ 1] {
+                for nr in [0, 1, 5, 39, 11] {
+                    let answered = run(&program, &data(arch, nr, [0; 6]));
+                    assert_eq!(answered, Ok(answer(Action::KillProcess)), "{column:?} {witness:?} {arch:#x}");
+                }
             }
-        }
-        for nr in [X32_BIT, X32_BIT | 2, X32_BIT | 520, u32::MAX] {
-            assert_eq!(run(&program, &data(AUDIT_ARCH, nr, [0; 6])), Ok(answer(Action::Errno(38))), "{nr:#x}");
+            for nr in [X32_BIT, X32_BIT | 2, X32_BIT | 520, u32::MAX] {
+                let answered = run(&program, &data(AUDIT_ARCH, nr, [0; 6]));
+                assert_eq!(answered, Ok(answer(Action::Errno(38))), "{column:?} {witness:?} {nr:#x}");
+            }
         }
     }
 
     #[test]
     fn constant_decisions_never_look_at_arguments() {
         // The kernel answers a number from its bitmap only where the program reads nothing but number and architecture.
-        let plan = sandbox(Witness::Notify);
-        let program = emit(&plan).unwrap();
-        for (nr, decision) in plan.decisions() {
-            if decision.arms.is_empty() {
-                assert!(!reads_arguments(&program, *nr), "{nr}");
+        for plan in [sandbox(Witness::Notify), strict(Witness::Notify)] {
+            let program = emit(&plan).unwrap();
+            for (nr, decision) in plan.decisions() {
+                if decision.arms.is_empty() {
+                    assert!(!reads_arguments(&program, *nr), "{nr}");
+                }
             }
         }
     }
@@ -130,15 +168,20 @@ mod tests {
     /// The comparison is worth what it finds: nearly every program with one instruction changed must be found out.
     #[test]
     fn a_changed_program_is_found_out() {
-        let plan = sandbox(Witness::Notify);
-        let program = emit(&plan).unwrap();
+        for plan in [sandbox(Witness::Notify), strict(Witness::Notify)] {
+            found_out(&plan);
+        }
+    }
+
+    fn found_out(plan: &Plan) {
+        let program = emit(plan).unwrap();
         let mut survivors = Vec::new();
         let mut mutants = 0_usize;
         for at in 0..program.len() {
             for mutant in mutate(&program, at) {
                 mutants += 1;
                 let Ok(verified) = Verified::new(&mutant) else { continue };
-                if difference(&plan, verified, 0..471, 250).is_none() {
+                if difference(plan, verified, 0..471, 600).is_none() {
                     survivors.push((at, mutant[at]));
                 }
             }

@@ -6,8 +6,8 @@
 mod tests {
     use lazaret_profiles::check::Arguments;
     use lazaret_profiles::class::{Errno, Event, Refusal};
-    use lazaret_profiles::plan::{Action, TRACE_DATA, Witness, sandbox};
-    use lazaret_profiles::syscalls::{Row, by_name};
+    use lazaret_profiles::plan::{Action, TRACE_DATA, Witness, sandbox, strict};
+    use lazaret_profiles::syscalls::{Column, Row, by_name};
 
     const HIGH: u64 = 0xdead_beef_0000_0000;
 
@@ -25,7 +25,7 @@ mod tests {
         for witness in Witness::ALL {
             assert_eq!(sandbox(*witness).decide(row(name).number, &args), Action::Allow, "{name} {args:x?}");
         }
-        assert_eq!(row(name).refusal(&args), None);
+        assert_eq!(row(name).choice(Column::Sandbox).refusal(&args), None);
     }
 
     #[track_caller]
@@ -44,7 +44,7 @@ mod tests {
         for witness in Witness::ALL {
             assert_eq!(sandbox(*witness).decide(row(name).number, &args), Action::Errno(errno.0), "{name} {args:x?}");
         }
-        assert_eq!(row(name).refusal(&args), None);
+        assert_eq!(row(name).choice(Column::Sandbox).refusal(&args), None);
     }
 
     const NEW: [u64; 7] = [0x2_0000, 0x200_0000, 0x400_0000, 0x800_0000, 0x1000_0000, 0x2000_0000, 0x4000_0000];
@@ -290,5 +290,109 @@ mod tests {
         assert_eq!(row("mount").refused_emulation(), Some(Event::Mount));
         assert_eq!(row("sysinfo").refused_emulation(), None);
         assert_eq!(row("read").refusal(&[0; 6]), None);
+    }
+
+    /// Lets through in strict mode too.
+    #[track_caller]
+    fn strictly_honest(name: &str, args: &[u64]) {
+        let args = padded(args);
+        for witness in Witness::ALL {
+            assert_eq!(strict(*witness).decide(row(name).number, &args), Action::Allow, "{name} {args:x?}");
+        }
+        assert_eq!(row(name).refusal(&args), None);
+    }
+
+    /// Refused in strict mode, with or without a record. The upper half of an `int` changes nothing.
+    #[track_caller]
+    fn strictly_refused(name: &str, args: &[u64], event: Option<Event>, errno: Errno) {
+        let args = padded(args);
+        let decide = |witness| strict(witness).decide(row(name).number, &args);
+        let seen = if event.is_some() { Action::Notify } else { Action::Errno(errno.0) };
+        assert_eq!(decide(Witness::Notify), seen, "{name} {args:x?}");
+        assert_eq!(decide(Witness::None), Action::Errno(errno.0), "{name} {args:x?}");
+        assert_eq!(row(name).refusal(&args), event.map(|event| Refusal { event, errno }), "{name} {args:x?}");
+    }
+
+    #[test]
+    fn strict_mode_looks_closer_at_arguments() {
+        let less = Some(Event::SmallerTable);
+        for command in [0, 1, 3, 4, 5, 9, 10, 128, 128 | 256 | 9, HIGH | 129] {
+            strictly_honest("futex", &[0x1000, command]);
+        }
+        for command in [2, 6, 7, 8, 11, 12, 13, 128 | 6, 256 | 13, 14, 64, HIGH | 6, u64::MAX] {
+            strictly_refused("futex", &[0x1000, command], None, Errno::ENOSYS);
+        }
+        for (name, at) in [("sendto", 3), ("sendmmsg", 3), ("sendmsg", 2)] {
+            let call = |flags: u64| [vec![0; at], vec![flags]].concat();
+            for flags in [0, 0x4000, 0x40, HIGH] {
+                strictly_honest(name, &call(flags));
+            }
+            for flags in [1, 0x4001, HIGH | 1, u64::MAX] {
+                strictly_refused(name, &call(flags), less, Errno::EOPNOTSUPP);
+            }
+        }
+        for family in [2, 10] {
+            for (kind, protocol) in [(1, 0), (1, 6), (2, 0), (2, 17)] {
+                strictly_honest("socket", &[family, kind, protocol]);
+            }
+            for (kind, protocol) in [(2, 1), (2, 58), (2 | 0o2_000_000, HIGH | 1)] {
+                strictly_refused("socket", &[family, kind, protocol], less, Errno::EPROTONOSUPPORT);
+            }
+        }
+        strictly_honest("socket", &[16, 3, 0]);
+        strictly_honest("socket", &[1, 2, 1]);
+        for clock in [0, 1, 4, 7, 11] {
+            strictly_honest("timer_create", &[clock]);
+        }
+        for clock in [2, 3, 12, 0xffff_fffa, u64::MAX, HIGH | 3] {
+            strictly_refused("timer_create", &[clock], None, Errno::EINVAL);
+        }
+        for advice in [0, 4, 8, 14, 21] {
+            strictly_honest("madvise", &[0, 0, advice]);
+        }
+        strictly_refused("madvise", &[0, 0, HIGH | 12], None, Errno::EINVAL);
+    }
+
+    #[test]
+    fn strict_mode_has_ioctls_by_name_and_no_nodes_of_devices() {
+        for command in [
+            0x5401,
+            0x5402,
+            0x5410,
+            0x5413,
+            0x5414,
+            0x540e,
+            0x541b,
+            0x5421,
+            0x5450,
+            0x5451,
+            0x8910,
+            0x8913,
+            0x8008_6601,
+            0xc018_9436,
+            0x8004_5430,
+        ] {
+            strictly_honest("ioctl", &[0, command]);
+            strictly_honest("ioctl", &[0, HIGH | command]);
+        }
+        // Of the terminal, the network device (ethtool, wireless), the tun device, fuse, random, watchdog, input.
+        for command in
+            [0x541e, 0x541f, 0x5453, 0x8946, 0x8b01, 0x4004_54ca, 0x8004_e500, 0x4004_5201, 0x8028_5700, 0x4501, 0]
+        {
+            strictly_refused("ioctl", &[0, command], None, Errno::ENOTTY);
+        }
+        strictly_refused("ioctl", &[0, HIGH | 0x5412], Some(Event::TerminalInjection), Errno::EPERM);
+        strictly_refused("ioctl", &[0, 0xae01], Some(Event::DeviceControl), Errno::ENOTTY);
+        strictly_honest("mknodat", &[0, 0, 0o010_600]);
+        for device in [0, 0x103, 0x501, 0x801] {
+            strictly_refused("mknodat", &[0, 0, 0o020_666, device], Some(Event::DeviceNode), Errno::EPERM);
+            strictly_refused("mknod", &[0, HIGH | 0o020_666, device], Some(Event::DeviceNode), Errno::EPERM);
+        }
+        for name in [1, 2, 6, 7, 8, 9, 13, 15, 20] {
+            strictly_honest("setsockopt", &[3, 1, name]);
+        }
+        strictly_refused("setsockopt", &[3, 1, HIGH | 26], Some(Event::BpfAttach), Errno::EPERM);
+        strictly_refused("setsockopt", &[3, 1, 60], None, Errno::ENOPROTOOPT);
+        strictly_refused("setsockopt", &[3, 0, 64], Some(Event::PacketFilter), Errno::EPERM);
     }
 }

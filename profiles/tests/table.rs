@@ -6,9 +6,9 @@ mod tests {
 
     use lazaret_profiles::check::Check;
     use lazaret_profiles::class::{Class, Errno, Event, Handler, Rule};
-    use lazaret_profiles::plan::{Action, Witness, sandbox};
+    use lazaret_profiles::plan::{Action, Witness, of_column};
     use lazaret_profiles::rules::{Cases, Verdict, cases};
-    use lazaret_profiles::syscalls::{AUDIT_ARCH, TABLE, by_name, by_number, exists_elsewhere};
+    use lazaret_profiles::syscalls::{AUDIT_ARCH, Choice, Column, TABLE, by_name, by_number, exists_elsewhere};
 
     #[test]
     fn every_call_of_linux_6_18_has_one_row() {
@@ -34,45 +34,69 @@ mod tests {
         assert!(exists_elsewhere("socketcall"));
     }
 
-    #[test]
-    fn every_class_has_the_calls_it_is_known_for() {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for row in TABLE {
-            *counts.entry(row.class.label()).or_default() += 1;
-        }
-        let expected =
-            [("native", 278), ("argument-checked", 16), ("emulated", 5), ("refused and recorded", 49), ("refused", 35)];
-        assert_eq!(counts, expected.into());
+    /// Every choice of the table, with the name of its row.
+    fn choices() -> impl Iterator<Item = (&'static str, Choice)> {
+        TABLE.iter().flat_map(|row| Column::ALL.iter().map(|column| (row.name, row.choice(*column))))
     }
 
     #[test]
-    fn every_row_has_a_reason_and_a_known_errno() {
-        for row in TABLE {
-            assert!(row.reason.len() > 12 && !row.reason.ends_with('.'), "{}", row.name);
-            assert!(row.errno.name() != "E?", "{}", row.name);
-            if let Class::Deny(errno) = row.class {
-                assert_eq!(errno, row.errno, "{}", row.name);
+    fn every_class_has_the_calls_it_is_known_for() {
+        let count = |column| {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for row in TABLE {
+                *counts.entry(row.choice(column).class.label()).or_default() += 1;
             }
+            counts
+        };
+        let sandbox =
+            [("native", 278), ("argument-checked", 16), ("emulated", 5), ("refused and recorded", 49), ("refused", 35)];
+        assert_eq!(count(Column::Sandbox), sandbox.into());
+        let strict =
+            [("native", 225), ("argument-checked", 19), ("emulated", 5), ("refused and recorded", 77), ("refused", 57)];
+        assert_eq!(count(Column::Strict), strict.into());
+    }
+
+    #[test]
+    fn every_choice_has_a_reason_and_a_known_errno() {
+        for (name, choice) in choices() {
+            assert!(choice.reason.len() > 12 && !choice.reason.ends_with('.'), "{name}");
+            assert!(choice.errno.name() != "E?", "{name}");
+            if let Class::Deny(errno) = choice.class {
+                assert_eq!(errno, choice.errno, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn strict_mode_has_a_reason_of_its_own_wherever_it_differs() {
+        for row in TABLE {
+            let Some(strict) = row.strict else { continue };
+            assert_ne!(strict.class, row.class, "{}", row.name);
+            assert_ne!(strict.reason, row.reason, "{}", row.name);
+            assert!(matches!(row.class, Class::Native | Class::Arg(_)), "{}: strict mode takes away only", row.name);
         }
     }
 
     #[test]
     fn every_rule_and_every_handler_has_its_row() {
         for rule in Rule::ALL {
-            assert_eq!(TABLE.iter().filter(|row| row.class == Class::Arg(*rule)).count(), 1, "{rule:?}");
+            let rows: BTreeSet<&str> =
+                choices().filter(|(_, choice)| choice.class == Class::Arg(*rule)).map(|(name, _)| name).collect();
+            assert_eq!(rows.len(), 1, "{rule:?}");
+            assert!(rule.lets_through().len() > 3);
         }
         for handler in Handler::ALL {
             assert_eq!(TABLE.iter().filter(|row| row.class == Class::Emulate(*handler)).count(), 1, "{handler:?}");
         }
-        assert_eq!(Rule::ALL.len(), 16);
+        assert_eq!(Rule::ALL.len(), 27);
         assert_eq!(Handler::ALL.len(), 5);
     }
 
     #[test]
     fn every_event_has_a_source_and_words() {
         let mut sources: BTreeSet<Event> = BTreeSet::new();
-        for row in TABLE {
-            match row.class {
+        for (_, choice) in choices() {
+            match choice.class {
                 Class::DenyNotify(event) => {
                     sources.insert(event);
                 }
@@ -81,7 +105,7 @@ mod tests {
                         sources.insert(refusal.event);
                     }
                 }),
-                Class::Emulate(_) => sources.extend(row.refused_emulation()),
+                Class::Emulate(handler) => sources.extend(handler.refused_as()),
                 Class::Native | Class::Deny(_) => {}
             }
         }
@@ -128,25 +152,30 @@ mod tests {
     }
 
     #[test]
-    fn the_plan_follows_the_classes() {
-        for (witness, seen) in [(Witness::Notify, Action::Notify), (Witness::Trace, Action::Trace(0x1a2a))] {
-            let plan = sandbox(witness);
-            for row in TABLE {
-                let action = plan.decide(row.number, &[0; 6]);
-                match row.class {
-                    Class::Native => assert_eq!(action, Action::Allow, "{}", row.name),
-                    Class::Emulate(_) | Class::DenyNotify(_) => assert_eq!(action, seen, "{}", row.name),
-                    Class::Deny(Errno(errno)) => assert_eq!(action, Action::Errno(errno), "{}", row.name),
-                    Class::Arg(_) => {}
+    fn the_plans_follow_the_classes() {
+        for column in Column::ALL {
+            for (witness, seen) in [(Witness::Notify, Action::Notify), (Witness::Trace, Action::Trace(0x1a2a))] {
+                let plan = of_column(*column, witness);
+                for row in TABLE {
+                    let action = plan.decide(row.number, &[0; 6]);
+                    match row.choice(*column).class {
+                        Class::Native => assert_eq!(action, Action::Allow, "{}", row.name),
+                        Class::Emulate(_) | Class::DenyNotify(_) => assert_eq!(action, seen, "{}", row.name),
+                        Class::Deny(Errno(errno)) => assert_eq!(action, Action::Errno(errno), "{}", row.name),
+                        Class::Arg(_) => {}
+                    }
                 }
             }
-        }
-        let alone = sandbox(Witness::None);
-        for row in TABLE.iter().filter(|row| matches!(row.class, Class::Emulate(_) | Class::DenyNotify(_))) {
-            assert_eq!(alone.decide(row.number, &[0; 6]), Action::Errno(row.errno.0), "{}", row.name);
-        }
-        for unknown in [337, 423, 470, 9999] {
-            assert_eq!(alone.decide(unknown, &[0; 6]), Action::Errno(38));
+            let alone = of_column(*column, Witness::None);
+            for row in TABLE {
+                let choice = row.choice(*column);
+                if matches!(choice.class, Class::Emulate(_) | Class::DenyNotify(_)) {
+                    assert_eq!(alone.decide(row.number, &[0; 6]), Action::Errno(choice.errno.0), "{}", row.name);
+                }
+            }
+            for unknown in [337, 423, 470, 9999] {
+                assert_eq!(alone.decide(unknown, &[0; 6]), Action::Errno(38));
+            }
         }
     }
 

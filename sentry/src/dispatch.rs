@@ -39,12 +39,13 @@ fn by_class(row: &Row, arguments: &[u64; 6]) -> Route {
     match row.class {
         Class::Emulate(handler) => by_handler(handler),
         Class::DenyNotify(event) => Route::Refuse(row.errno, event.into()),
-        // BPF has decided on these registers already; asking the same rule again names the case.
-        Class::Arg(_) => match row.refusal(arguments) {
+        // BPF has decided on these registers already; asking the same rule again names the case. What the sandbox lets
+        // through comes here in strict mode alone, whose choice names it then.
+        Class::Arg(_) | Class::Native => match row.refusal(arguments) {
             Some(refusal) => Route::Refuse(refusal.errno, refusal.event.into()),
             None => Route::Refuse(row.errno, Reason::UNEXPECTED),
         },
-        Class::Native | Class::Deny(_) => Route::Refuse(row.errno, Reason::UNEXPECTED),
+        Class::Deny(_) => Route::Refuse(row.errno, Reason::UNEXPECTED),
     }
 }
 
@@ -90,6 +91,18 @@ mod tests {
         let unshare = syscalls::by_name("unshare").unwrap();
         let (_, route) = route(&call(unshare.number, syscalls::AUDIT_ARCH, [0x1000_0000, 0, 0, 0, 0, 0]));
         assert_eq!(route, Route::Refuse(Errno::EPERM, Event::NewNamespace.into()));
+    }
+
+    #[test]
+    fn what_strict_mode_alone_refuses_is_named_too() {
+        let of = |name: &str, arguments| {
+            route(&call(syscalls::by_name(name).unwrap().number, syscalls::AUDIT_ARCH, arguments)).1
+        };
+        let refused = |errno| Route::Refuse(errno, Event::SmallerTable.into());
+        assert_eq!(of("shmget", [0; 6]), refused(Errno::ENOSYS));
+        assert_eq!(of("sendto", [0, 0, 0, 1, 0, 0]), refused(Errno::EOPNOTSUPP));
+        assert_eq!(of("setsockopt", [0, 1, 26, 0, 0, 0]), Route::Refuse(Errno::EPERM, Event::BpfAttach.into()));
+        assert_eq!(of("read", [0; 6]), Route::Refuse(Errno::EPERM, Reason::UNEXPECTED));
     }
 
     #[test]

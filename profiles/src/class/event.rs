@@ -98,6 +98,8 @@ pub enum Event {
     Quota,
     /// fanotify_init(2), fanotify_mark(2)
     Fanotify,
+    /// what strict mode leaves out of the sandbox's table
+    SmallerTable,
 }
 
 /// The words of one event.
@@ -163,6 +165,7 @@ impl Event {
         Self::Accounting,
         Self::Quota,
         Self::Fanotify,
+        Self::SmallerTable,
     ];
 
     /// The id in audit records, stable across versions: `escape.` leads out of the container, `kernel.` opens a part
@@ -376,5 +379,10 @@ const fn words_of(event: Event) -> Words {
         }
         Event::Quota => words("host.quota", "quotas belong to the host's file systems", "do it on the host"),
         Event::Fanotify => words("spy.fanotify", "it watches or blocks file access of the whole mount", "use inotify"),
+        Event::SmallerTable => words(
+            "kernel.smaller-table",
+            "strict mode leaves out parts of the kernel that most programs do without",
+            "run it in sandbox mode (--mode sandbox), which allows it",
+        ),
     }
 }
