@@ -165,7 +165,8 @@ impl Error {
             Self::Update(_) | Self::Events(EventsError::Interval(_)) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
             Self::Policy(_) => Kind::Denied,
-            Self::State(StateError::Io { .. } | StateError::Malformed { .. })
+            Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,
+            Self::State(StateError::Io { .. } | StateError::Malformed { .. } | StateError::Transition { .. })
             | Self::Events(EventsError::Output(_))
             | Self::ConfigFile(ConfigFileError::Write { .. })
             | Self::Idmap(_)

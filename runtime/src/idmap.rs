@@ -1,29 +1,21 @@
 //! Which ids of the host a container's ids are, and the user namespace that says so to the kernel.
 //!
-//! A bundle may bring its mapping. One that does not gets a range of 65,536 ids that no other container on the
-//! machine has: a lease, which is a symbolic link in `LEASES` named for the range and pointing to the owner's state
-//! directory. Making a link is atomic and exclusive, whatever `--root` the parties use; a link whose target is gone
-//! was left by a crash and is taken over.
+//! A bundle may bring its mapping. One that does not gets a range of 65,536 ids that no other container on the machine
+//! has: a [`Lease`].
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rustix::fs::{Mode, OFlags};
 
 use crate::spec::container::{IdMappings, IdRange};
 use crate::sys::clone::{self, UsernsHolder};
 
-/// Where the leases stand; one place for the machine.
-const LEASES: &str = "/run/lazaret-ids";
-/// First id of the first range. Above what distributions, systemd and subuid files hand out, below 2^31, where some
-/// programs still take ids for signed (systemd's UIDS-GIDS document).
-const FIRST_ID: u32 = 0x7000_0000;
-/// Ids of one range.
-pub const RANGE_LENGTH: u32 = 65_536;
-/// Ranges between [`FIRST_ID`] and 2^31, less the last three, which systemd reserves for foreign ids.
-const RANGES: u32 = 4_093;
+mod lease;
+
+use lease::RANGES;
+pub use lease::{Lease, RANGE_LENGTH, leased_ids, release, release_of};
 
 /// Why a mapping could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -85,147 +77,6 @@ impl IdmapError {
             Self::Map { .. } => Some("the ranges must lie inside those of lazaret's own user namespace".to_owned()),
         }
     }
-}
-
-/// Every host id that [`Lease::acquire`] may give away.
-#[must_use]
-pub fn leased_ids() -> std::ops::Range<u64> {
-    u64::from(FIRST_ID)..u64::from(FIRST_ID) + u64::from(RANGES) * u64::from(RANGE_LENGTH)
-}
-
-/// A range of host ids that belongs to one container until it is released.
-#[derive(Debug)]
-pub struct Lease {
-    link: PathBuf,
-    first: u32,
-    kept: bool,
-}
-
-impl Lease {
-    /// Leases a free range for the container whose state directory is `owner` (which must exist already: a lease whose
-    /// owner is missing counts as left behind).
-    ///
-    /// # Errors
-    /// [`IdmapError::Lease`] and [`IdmapError::Exhausted`].
-    pub fn acquire(owner: &Path) -> Result<Self, IdmapError> {
-        let start = spread(owner);
-        for step in 0..RANGES {
-            let index = (start + step) % RANGES;
-            let link = PathBuf::from(LEASES).join(index.to_string());
-            if claim(&link, owner)? {
-                return Ok(Self { link, first: FIRST_ID + index * RANGE_LENGTH, kept: false });
-            }
-        }
-        Err(IdmapError::Exhausted)
-    }
-
-    /// The mapping: all of the range, from 0 inside.
-    #[must_use]
-    pub fn mappings(&self) -> IdMappings {
-        let range = vec![IdRange { container: 0, host: self.first, length: RANGE_LENGTH }];
-        IdMappings { uids: range.clone(), gids: range }
-    }
-
-    /// Leaves the lease in place; [`release`] ends it by its path.
-    pub fn keep(mut self) {
-        self.kept = true;
-    }
-
-    /// The path by which [`release`] ends the lease.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.link
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if !self.kept
-            && let Err(error) = release(&self.link)
-        {
-            tracing::warn!(%error, "a range of ids stays leased");
-        }
-    }
-}
-
-/// Ends the lease at `link`. One that is gone already is no error.
-///
-/// # Errors
-/// [`IdmapError::Lease`].
-pub fn release(link: &Path) -> Result<(), IdmapError> {
-    match std::fs::remove_file(link) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(IdmapError::Lease { path: link.to_owned(), source });
-        }
-        _ => {}
-    }
-    match std::fs::remove_dir(LEASES) {
-        Err(source) if !matches!(source.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
-            Err(IdmapError::Lease { path: LEASES.into(), source })
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Ends whatever lease belongs to `owner`, for a container that died before its state named one.
-///
-/// # Errors
-/// [`IdmapError::Lease`].
-pub fn release_of(owner: &Path) -> Result<(), IdmapError> {
-    for entry in std::fs::read_dir(LEASES).into_iter().flatten().flatten() {
-        if std::fs::read_link(entry.path()).is_ok_and(|target| target == owner) {
-            release(&entry.path())?;
-        }
-    }
-    Ok(())
-}
-
-/// Whether `link` could be made, after removing one that a crash left.
-fn claim(link: &Path, owner: &Path) -> Result<bool, IdmapError> {
-    for _attempt in 0..8 {
-        match symlink(owner, link) {
-            Ok(()) => return Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => match std::fs::create_dir(LEASES) {
-                Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(IdmapError::Lease { path: LEASES.into(), source });
-                }
-                _ => {}
-            },
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                if !take_over(link)? {
-                    return Ok(false);
-                }
-            }
-            Err(source) => return Err(IdmapError::Lease { path: link.to_owned(), source }),
-        }
-    }
-    Ok(false)
-}
-
-/// Removes a lease whose owner no longer exists. The rename is what makes it ours alone: of two that see the same stale
-/// link only one can move it away, and what was moved is looked at again, in case it was replaced in between.
-fn take_over(link: &Path) -> Result<bool, IdmapError> {
-    if std::fs::metadata(link).is_ok() || std::fs::read_link(link).is_err() {
-        return Ok(false);
-    }
-    let aside = link.with_extension(std::process::id().to_string());
-    if std::fs::rename(link, &aside).is_err() {
-        return Ok(false);
-    }
-    let live = std::fs::metadata(&aside).is_ok();
-    let back = if live { std::fs::rename(&aside, link) } else { std::fs::remove_file(&aside) };
-    back.map_err(|source| IdmapError::Lease { path: aside, source })?;
-    Ok(!live)
-}
-
-/// Where the search for a free range begins: spread by the owner's name, so that it ends at the first try.
-fn spread(owner: &Path) -> u32 {
-    let hash = owner
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193));
-    hash % RANGES
 }
 
 /// Makes a user namespace with these mappings and returns it. It lives as long as the descriptor or a process in it.
@@ -324,10 +175,5 @@ mod tests {
         assert_eq!(map.first(), Some(&IdRange { container: 0, host: 1_879_048_192, length: 65_536 }));
         assert_eq!(map.len(), 2);
         assert!(parse_map("0 1\n").is_err());
-    }
-
-    #[test]
-    fn every_range_ends_below_the_signed_limit() {
-        assert!(leased_ids().end <= 0x7ffd_0000);
     }
 }

@@ -16,8 +16,14 @@ use crate::cgroup::Cgroup;
 use crate::options::Mode;
 
 mod config;
+mod error;
+mod phase;
+mod process;
 
 pub use config::read_config;
+pub use error::StateError;
+pub use phase::{Phase, Status};
+pub use process::ProcessId;
 
 /// File name of the state in a container's directory.
 const FILE: &str = "state.json";
@@ -32,143 +38,6 @@ const LOCK_STEP: Duration = Duration::from_millis(2);
 /// Longest container id: it is the name of the state directory, and part of a cgroup's (255 bytes).
 const ID_BYTES: usize = 240;
 
-/// Why the state could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Not a usable id.
-    #[error("invalid container id {id:?}: it must be 1 to {ID_BYTES} characters of A-Z a-z 0-9 _ + - .")]
-    InvalidId {
-        /// As given.
-        id: String,
-    },
-    /// No such container.
-    #[error("container {id:?} does not exist")]
-    NotFound {
-        /// Its id.
-        id: String,
-        /// Ids that do exist.
-        known: Vec<String>,
-        /// Where was looked.
-        root: PathBuf,
-    },
-    /// The id is taken.
-    #[error("container with id {id:?} already exists: file exists")]
-    Exists {
-        /// Its id.
-        id: String,
-    },
-    /// The directory or a file in it.
-    #[error("could not {operation} {path}")]
-    Io {
-        /// What was done.
-        operation: &'static str,
-        /// To what.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// The file is not a state.
-    #[error("{path} does not hold a container's state")]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: serde_json::Error,
-    },
-}
-
-impl StateError {
-    /// Stable number of this error, 1000-1009.
-    #[must_use]
-    pub fn code(&self) -> u32 {
-        match self {
-            Self::InvalidId { .. } => 1000,
-            Self::NotFound { .. } => 1001,
-            Self::Exists { .. } => 1002,
-            Self::Io { .. } => 1003,
-            Self::Malformed { .. } => 1004,
-        }
-    }
-
-    /// What would help.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::InvalidId { .. } => "choose another id".to_owned(),
-            Self::NotFound { known, root, .. } if known.is_empty() => {
-                format!("no container has its state in {}; engines keep theirs elsewhere, see --root", root.display())
-            }
-            Self::NotFound { known, root, .. } => format!("known in {}: {}", root.display(), known.join(", ")),
-            Self::Exists { id } => format!("delete it first (lazaret delete {id}), or choose another id"),
-            Self::Io { .. } => "lazaret must run as root with a writable state directory (--root)".to_owned(),
-            Self::Malformed { .. } => "lazaret delete --force removes what can be found of it".to_owned(),
-        })
-    }
-}
-
-/// How far the container has come, as stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Phase {
-    /// `create` is at work, or was interrupted.
-    Creating,
-    /// Waiting for `start`.
-    Created,
-    /// Started.
-    Running,
-}
-
-/// The status of `runtime.md`, computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// Being created.
-    Creating,
-    /// Created, not started.
-    Created,
-    /// Started and alive.
-    Running,
-    /// Alive, created or started, and its processes are frozen (runc's word; `runtime.md` allows further ones).
-    Paused,
-    /// Its first process has ended.
-    Stopped,
-}
-
-/// A process that cannot be mistaken for a later one of the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct ProcessId {
-    /// Process id.
-    pub pid: i32,
-    /// Start time in clock ticks since boot (field 22 of `/proc/PID/stat`).
-    pub start: u64,
-}
-
-impl ProcessId {
-    /// The process that has this id now.
-    #[must_use]
-    pub fn of(pid: i32) -> Option<Self> {
-        let (_, start) = stat(pid)?;
-        Some(Self { pid, start })
-    }
-
-    /// Whether it is still there and not a zombie.
-    #[must_use]
-    pub fn is_alive(&self) -> bool {
-        stat(self.pid).is_some_and(|(state, start)| start == self.start && !matches!(state, 'Z' | 'X'))
-    }
-}
-
-/// State letter and start time from `/proc/PID/stat` (proc_pid_stat(5)); the name before them may hold anything.
-fn stat(pid: i32) -> Option<(char, u64)> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let (_, rest) = text.rsplit_once(')')?;
-    let mut fields = rest.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((state, fields.nth(18)?.parse().ok()?))
-}
-
 /// Everything stored of one container.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -177,8 +46,11 @@ pub struct Stored {
     pub oci_version: String,
     /// Its id.
     pub id: String,
-    /// How far it has come.
-    pub phase: Phase,
+    /// How far it has come; see [`Stored::advance`].
+    phase: Phase,
+    /// The process that creates it, until somebody else looks after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub launcher: Option<ProcessId>,
     /// Its first process.
     pub init: Option<ProcessId>,
     /// Absolute path of the bundle.
@@ -208,16 +80,77 @@ pub struct Stored {
     pub ended_by_lazaret: Option<String>,
 }
 
+/// What is known of a container before anything is made for it.
+#[derive(Debug)]
+pub struct Origin {
+    /// `ociVersion` of its bundle.
+    pub oci_version: String,
+    /// Its id.
+    pub id: String,
+    /// Absolute path of the bundle.
+    pub bundle: PathBuf,
+    /// Absolute path of the root file system.
+    pub rootfs: PathBuf,
+    /// Annotations of the bundle.
+    pub annotations: BTreeMap<String, String>,
+    /// The mode it runs in.
+    pub mode: Mode,
+    /// Where its cgroup may be made.
+    pub cgroup_places: Vec<PathBuf>,
+}
+
 impl Stored {
+    /// The first state of a container that this process creates.
+    #[must_use]
+    pub fn creating(origin: Origin) -> Self {
+        Self {
+            oci_version: origin.oci_version,
+            id: origin.id,
+            phase: Phase::Creating,
+            launcher: ProcessId::own(),
+            init: None,
+            bundle: origin.bundle,
+            rootfs: origin.rootfs,
+            annotations: origin.annotations,
+            created: crate::now(),
+            mode: origin.mode,
+            cgroup_places: origin.cgroup_places,
+            cgroup: None,
+            lease: None,
+            sentry: None,
+            monitor: None,
+            missing: Vec::new(),
+            ended_by_lazaret: None,
+        }
+    }
+
+    /// Goes on to the phase `next`.
+    ///
+    /// # Errors
+    /// [`StateError::Transition`] when it cannot follow.
+    pub fn advance(&mut self, next: Phase) -> Result<(), StateError> {
+        if !self.phase.leads_to(next) {
+            return Err(StateError::Transition { from: self.phase, to: next });
+        }
+        self.phase = next;
+        Ok(())
+    }
+
+    /// Whether the process that creates it died before it was done.
+    #[must_use]
+    pub fn was_abandoned(&self) -> bool {
+        self.launcher.is_some_and(|launcher| !launcher.is_alive())
+    }
+
     /// The status now.
     #[must_use]
     pub fn status(&self) -> Status {
         match (self.phase, &self.init) {
-            (Phase::Creating, None) => Status::Creating,
-            (_, None) => Status::Stopped,
+            _ if self.was_abandoned() => Status::Stopped,
+            (Phase::Creating, _) => Status::Creating,
+            (Phase::Created | Phase::Running, None) => Status::Stopped,
             (_, Some(init)) if !init.is_alive() => Status::Stopped,
-            (Phase::Creating, Some(_)) => Status::Creating,
-            (Phase::Created | Phase::Running, Some(_)) if self.is_frozen() => Status::Paused,
+            _ if self.is_frozen() => Status::Paused,
             (Phase::Created, Some(_)) => Status::Created,
             (Phase::Running, Some(_)) => Status::Running,
         }
@@ -252,7 +185,7 @@ impl Directory {
         match rustix::fs::mkdir(&path, FileMode::from_raw_mode(0o700)) {
             Ok(()) => Self::lock(path),
             Err(rustix::io::Errno::EXIST) => Err(StateError::Exists { id: id.to_owned() }),
-            Err(error) => Err(StateError::Io { operation: "create", path, source: error.into() }),
+            Err(error) => Err(StateError::io("create", &path, error)),
         }
     }
 
@@ -273,13 +206,9 @@ impl Directory {
     }
 
     fn lock(path: PathBuf) -> Result<Self, StateError> {
-        let io = |operation, error: rustix::io::Errno, path: &Path| StateError::Io {
-            operation,
-            path: path.to_owned(),
-            source: error.into(),
-        };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let lock = rustix::fs::open(&path, flags, FileMode::empty()).map_err(|e| io("open", e, &path))?;
+        let lock =
+            rustix::fs::open(&path, flags, FileMode::empty()).map_err(|error| StateError::io("open", &path, error))?;
         let deadline = Instant::now() + LOCK_PATIENCE;
         loop {
             match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
@@ -287,7 +216,8 @@ impl Directory {
                 Err(rustix::io::Errno::WOULDBLOCK | rustix::io::Errno::INTR) if Instant::now() < deadline => {
                     std::thread::sleep(LOCK_STEP);
                 }
-                Err(error) => return Err(io("lock", error, &path)),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(StateError::Busy { path }),
+                Err(error) => return Err(StateError::io("lock", &path, error)),
             }
         }
     }
@@ -314,12 +244,8 @@ impl Directory {
         let path = self.path.join(FILE);
         let text = serde_json::to_vec(state).map_err(|source| StateError::Malformed { path: path.clone(), source })?;
         let new = self.path.join("state.json.new");
-        let io = |operation, path: &Path| {
-            let path = path.to_owned();
-            move |source| StateError::Io { operation, path, source }
-        };
-        std::fs::write(&new, text).map_err(io("write", &new))?;
-        std::fs::rename(&new, &path).map_err(io("replace", &path))
+        std::fs::write(&new, text).map_err(|error| StateError::io("write", &new, error))?;
+        std::fs::rename(&new, &path).map_err(|error| StateError::io("replace", &path, error))
     }
 
     /// Removes the directory with everything in it.
@@ -378,18 +304,22 @@ pub fn ids(root: &Path) -> Result<Vec<String>, StateError> {
 
 fn read(directory: &Path) -> Result<Stored, StateError> {
     let path = directory.join(FILE);
-    let text =
-        std::fs::read(&path).map_err(|source| StateError::Io { operation: "read", path: path.clone(), source })?;
-    serde_json::from_slice(&text).map_err(|source| StateError::Malformed { path, source })
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text).map_err(|source| StateError::Malformed { path, source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(StateError::Unwritten { path: directory.to_owned() })
+        }
+        Err(error) => Err(StateError::io("read", &path, error)),
+    }
 }
 
 fn make_root(root: &Path) -> Result<(), StateError> {
     use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(|source| StateError::Io {
-        operation: "create",
-        path: root.to_owned(),
-        source,
-    })
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(root)
+        .map_err(|error| StateError::io("create", root, error))
 }
 
 /// The directory of `id`: one name below the root, whatever the caller sent.
@@ -409,12 +339,5 @@ mod tests {
             assert!(matches!(path_of(Path::new("/r"), id), Err(StateError::InvalidId { .. })), "{id:?}");
         }
         assert_eq!(path_of(Path::new("/r"), "a_B-1.x+y").unwrap(), Path::new("/r/a_B-1.x+y"));
-    }
-
-    #[test]
-    fn another_process_of_the_same_number_is_not_alive() {
-        let own = ProcessId::of(std::process::id().cast_signed()).unwrap();
-        assert!(own.is_alive());
-        assert!(!ProcessId { start: own.start + 1, ..own }.is_alive());
     }
 }

@@ -22,4 +22,5 @@ pub mod outcome;
 pub mod programs;
 pub mod runc;
 pub mod scratch;
+pub mod stepper;
 pub mod verdict;

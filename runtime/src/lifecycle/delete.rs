@@ -1,6 +1,5 @@
 //! `delete`: removes everything that a container has left, from its state on disk alone.
 
-use std::path::Path;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -9,6 +8,7 @@ use rustix::process::Signal;
 use crate::cgroup::Cgroup;
 use crate::error::Error;
 use crate::idmap;
+use crate::lifecycle::fit::Verb;
 use crate::lifecycle::{LifecycleError, kill};
 use crate::options::Options;
 use crate::state::{Directory, ProcessId, StateError, Status, Stored};
@@ -36,9 +36,8 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
         Err(error) => return Err(error.into()),
     };
     let status = state.status();
-    if status != Status::Stopped && !force {
-        let (id, status) = (id.to_owned(), status.name());
-        return Err(LifecycleError::WrongStatus { verb: "delete", id, status, needed: "stopped" }.into());
+    if !force {
+        Verb::Delete.check(id, status)?;
     }
     if status == Status::Paused {
         kill_frozen(&state)?;
@@ -51,19 +50,14 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
     remove(&directory)
 }
 
-/// The state directory last: as long as it is there, the rest can be found again. The lease is found by its owner.
+/// The state directory last: as long as it is there, the rest can be found again.
 fn remove(directory: &Directory) -> Result<(), Error> {
-    let path = directory.path().to_owned();
-    let lease = directory.read().ok().and_then(|state| state.lease);
-    directory.remove()?;
-    release_lease(lease.as_deref(), &path)
-}
-
-fn release_lease(lease: Option<&Path>, owner: &Path) -> Result<(), Error> {
-    match lease {
-        Some(lease) => Ok(idmap::release(lease)?),
-        None => Ok(idmap::release_of(owner)?),
+    let owner = directory.path();
+    match directory.read().ok().and_then(|state| state.lease) {
+        Some(lease) => idmap::release(&lease, owner)?,
+        None => idmap::release_of(owner)?,
     }
+    Ok(directory.remove()?)
 }
 
 /// Ends the container's processes, then lets sentry and monitor finish, and ends those that do not.

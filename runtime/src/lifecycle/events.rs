@@ -10,9 +10,10 @@ use serde::Serialize;
 use crate::cgroup::Cgroup;
 use crate::cgroup::stats::Stats;
 use crate::error::Error;
+use crate::lifecycle::fit::{self, Verb};
 use crate::lifecycle::{LifecycleError, delete};
 use crate::options::Options;
-use crate::state::{self, ProcessId, Status};
+use crate::state::ProcessId;
 
 /// Why events could not be told.
 #[derive(Debug, thiserror::Error)]
@@ -94,10 +95,9 @@ pub fn parse_interval(text: &str) -> Result<Duration, EventsError> {
 }
 
 fn living(options: &Options, id: &str) -> Result<(Cgroup, ProcessId), Error> {
-    let state = state::peek(&options.root, id)?;
-    let status = state.status();
-    match (status, state.cgroup, state.init) {
-        (Status::Created | Status::Running | Status::Paused, Some(cgroup), Some(init)) => Ok((cgroup, init)),
+    let (state, status) = fit::look(options, id, Verb::Events)?;
+    match (state.cgroup, state.init) {
+        (Some(cgroup), Some(init)) => Ok((cgroup, init)),
         _ => Err(LifecycleError::NotRunning { id: id.to_owned(), status: status.name() }.into()),
     }
 }

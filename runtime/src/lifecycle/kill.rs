@@ -6,6 +6,7 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use crate::error::Error;
 use crate::lifecycle::LifecycleError;
+use crate::lifecycle::fit::{self, Verb};
 use crate::options::Options;
 use crate::state::{self, ProcessId, Status, Stored};
 
@@ -15,15 +16,12 @@ use crate::state::{self, ProcessId, Status, Stored};
 /// [`LifecycleError::NotRunning`] unless it is created, running or paused (with `all`, a stopped container is no error: its
 /// first process may have left others behind).
 pub fn kill(options: &Options, id: &str, signal: Signal, all: bool) -> Result<(), Error> {
-    let state = state::peek(&options.root, id)?;
-    let status = state.status();
-    let alive = matches!(status, Status::Created | Status::Running | Status::Paused);
     if all {
-        return signal_all(&state, signal);
+        return signal_all(&state::peek(&options.root, id)?, signal);
     }
-    let not_running = || LifecycleError::NotRunning { id: id.to_owned(), status: status.name() };
-    let init = state.init.filter(|_init| alive).ok_or_else(not_running)?;
-    let pidfd = open(init)?.ok_or_else(not_running)?;
+    let (state, status) = fit::look(options, id, Verb::Kill)?;
+    let not_running = || LifecycleError::NotRunning { id: id.to_owned(), status: Status::Stopped.name() };
+    let pidfd = open(state.init.ok_or_else(not_running)?)?.ok_or_else(not_running)?;
     match rustix::process::pidfd_send_signal(&pidfd, signal) {
         Err(rustix::io::Errno::SRCH) => Err(not_running().into()),
         Err(error) => Err(LifecycleError::Signal(error.into()).into()),

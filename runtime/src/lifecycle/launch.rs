@@ -24,7 +24,7 @@ use crate::policy::{self, Admitted};
 use crate::sentry_link::Sentry;
 use crate::spec::container::{Container, IdMappings};
 use crate::spec::resources::Resources;
-use crate::state::{self, Directory, Phase, ProcessId, Stored};
+use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Stored};
 use crate::sys;
 use crate::watch::Watched;
 
@@ -84,7 +84,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
     let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
-    let mut state = Stored { cgroup_places, ..first_state(&request.id, bundle, &container, options.mode) };
+    let mut state = Stored::creating(origin(&request.id, bundle, &container, options.mode, cgroup_places));
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref())?;
     let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
@@ -112,7 +112,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let watch = newborn::Watch { id: &request.id, pid, started: newborn::boot_time(), cgroup: &places.cgroup };
     newborn::hand_over(undo.sentry.as_ref(), listener, &container, watch)?;
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
-    finish_state(&mut state, &undo, &places.cgroup, opening, pid);
+    finish_state(&mut state, &undo, &places.cgroup, opening, pid)?;
     write_state(&undo, &state)?;
     channel::send(&channel, &ToInit::Go, None)?;
     if opening == Opening::Now {
@@ -204,34 +204,36 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
     Watched { init, sentry, root: options.root.clone(), id, deaf: false }
 }
 
-fn first_state(id: &str, bundle: PathBuf, container: &Container, mode: Mode) -> Stored {
-    Stored {
+fn origin(id: &str, bundle: PathBuf, container: &Container, mode: Mode, cgroup_places: Vec<PathBuf>) -> Origin {
+    Origin {
         oci_version: container.oci_version.clone(),
         id: id.to_owned(),
-        phase: Phase::Creating,
-        init: None,
         bundle,
         rootfs: container.rootfs.clone(),
         annotations: container.annotations.clone(),
-        created: crate::now(),
         mode,
-        cgroup_places: Vec::new(),
-        cgroup: None,
-        lease: None,
-        sentry: None,
-        monitor: None,
-        missing: Vec::new(),
-        ended_by_lazaret: None,
+        cgroup_places,
     }
 }
 
-fn finish_state(state: &mut Stored, undo: &Undo, cgroup: &Cgroup, opening: Opening, pid: Pid) {
-    state.phase = if opening == Opening::Now { Phase::Running } else { Phase::Created };
+fn finish_state(
+    state: &mut Stored,
+    undo: &Undo,
+    cgroup: &Cgroup,
+    opening: Opening,
+    pid: Pid,
+) -> Result<(), StateError> {
+    state.advance(if opening == Opening::Now { Phase::Running } else { Phase::Created })?;
     state.init = ProcessId::of(pid.as_raw_nonzero().get());
     state.cgroup_places = Vec::new();
     state.cgroup = Some(cgroup.clone());
     state.lease = undo.lease.as_ref().map(|lease| lease.path().to_owned());
     state.sentry = undo.sentry.as_ref().and_then(|sentry| ProcessId::of(sentry.pid.as_raw_nonzero().get()));
+    if opening == Opening::Gate && state.sentry.is_none() {
+        // Nobody needs to watch it. One with a sentry is the launcher's until the monitor has it.
+        state.launcher = None;
+    }
+    Ok(())
 }
 
 /// A sandbox without a limit of its own gets [`SANDBOX_PIDS`], so that a fork bomb stays in it.

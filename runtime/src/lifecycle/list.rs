@@ -30,7 +30,7 @@ pub fn list(options: &Options) -> Result<Vec<Listed>, Error> {
         match of_container(options, &id) {
             Ok(container) => listed.push(container),
             // It ended meanwhile, or it is a folder of something else: engines keep one root below another.
-            Err(StateError::NotFound { .. }) => {}
+            Err(StateError::NotFound { .. } | StateError::Unwritten { .. }) => {}
             Err(StateError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             Err(error) => tracing::warn!(id, %error, "a container cannot be listed"),
         }

@@ -15,6 +15,7 @@ mod default_config;
 mod delete;
 mod events;
 mod features;
+mod fit;
 mod foreground;
 mod host_root;
 mod kernel_paths;
@@ -82,7 +83,7 @@ pub struct Created {
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
     /// The status is another one than the verb needs.
-    #[error("cannot {verb} container {id:?}: it is {status}, not {needed}")]
+    #[error("cannot {verb} container {id:?}: it is {status}, not {needed}", needed = fit::either(needed))]
     WrongStatus {
         /// The verb.
         verb: &'static str,
@@ -90,8 +91,8 @@ pub enum LifecycleError {
         id: String,
         /// Its status.
         status: &'static str,
-        /// The status that the verb needs.
-        needed: &'static str,
+        /// The statuses that fit the verb.
+        needed: &'static [Status],
     },
     /// It is not running. The words are those that containerd's shim and Docker look for.
     #[error("container not running: os: process already finished ({id:?} is {status})")]
@@ -215,6 +216,9 @@ impl LifecycleError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::WrongStatus { verb: "delete", status: "creating", .. } => {
+                "another process is creating it: wait for that, or end that process"
+            }
             Self::WrongStatus { verb: "delete", .. } => "kill it first, or use delete --force",
             Self::WrongStatus { .. } => "see lazaret state",
             Self::UnknownSignal(_) => "give a name such as TERM or SIGTERM, or a number from 1 to 64",
@@ -240,19 +244,5 @@ impl LifecycleError {
             | Self::Undead(_) => return None,
         };
         Some(hint.to_owned())
-    }
-}
-
-impl Status {
-    /// The word of `runtime.md`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Creating => "creating",
-            Self::Created => "created",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Stopped => "stopped",
-        }
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn fork(watched: Watched) -> Result<(), Error> {
     let directory = Directory::open(&root, &id)?;
     let mut state = directory.read()?;
     state.monitor = ProcessId::of(pid.as_raw_nonzero().get());
+    state.launcher = None;
     directory.write(&state)?;
     Ok(())
 }

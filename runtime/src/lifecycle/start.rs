@@ -10,21 +10,16 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::error::Error;
 use crate::lifecycle::LifecycleError;
+use crate::lifecycle::fit::{self, Held, Verb};
 use crate::options::Options;
-use crate::state::{Directory, GATE_FILE, Phase, Status};
+use crate::state::{GATE_FILE, Phase};
 
 /// Starts a created container.
 ///
 /// # Errors
 /// [`LifecycleError::WrongStatus`] unless it is created; a failure to execute as [`Error::Init`], with 126 or 127.
 pub fn start(options: &Options, id: &str) -> Result<(), Error> {
-    let directory = Directory::open(&options.root, id)?;
-    let mut state = directory.read()?;
-    let status = state.status();
-    if status != Status::Created {
-        let (id, status) = (id.to_owned(), status.name());
-        return Err(LifecycleError::WrongStatus { verb: "start", id, status, needed: "created" }.into());
-    }
+    let Held { directory, stored: mut state } = fit::hold(options, id, Verb::Start)?;
     let gate = connect(&directory.path().join(GATE_FILE)).map_err(LifecycleError::Gate)?;
     channel::send(&gate, &ToInit::Go, None)?;
     match channel::receive::<FromInit>(&gate) {
@@ -33,7 +28,7 @@ pub fn start(options: &Options, id: &str) -> Result<(), Error> {
         Ok((FromInit::Confined { .. }, _)) => return Err(ChannelError::Closed.into()),
         Err(error) => return Err(error.into()),
     }
-    state.phase = Phase::Running;
+    state.advance(Phase::Running)?;
     directory.write(&state)?;
     match std::fs::remove_file(directory.path().join(GATE_FILE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LifecycleError::Gate(error).into()),

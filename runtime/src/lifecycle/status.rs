@@ -7,6 +7,9 @@ use crate::error::Error;
 use crate::options::Options;
 use crate::state::{self, Status, Stored};
 
+/// What `dev.lazaret.ended` says of a container whose `create` was killed.
+const ABANDONED: &str = "its creation was interrupted: the process that created it died";
+
 /// The state of a container, as `state` prints it. Keys of the runtime spec, then runc's, then our own as annotations.
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -42,10 +45,12 @@ impl From<Stored> for OciState {
     fn from(stored: Stored) -> Self {
         let status = stored.status();
         let alive = status != Status::Stopped;
+        let abandoned = stored.was_abandoned().then(|| ABANDONED.to_owned());
+        let ended = stored.ended_by_lazaret.or(abandoned);
         let own = [
             ("dev.lazaret.mode", Some(stored.mode.name().to_owned())),
             ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
-            ("dev.lazaret.ended", stored.ended_by_lazaret),
+            ("dev.lazaret.ended", ended),
             ("dev.lazaret.sentry.pid", stored.sentry.filter(|_sentry| alive).map(|sentry| sentry.pid.to_string())),
         ];
         let mut annotations = stored.annotations;

@@ -12,10 +12,9 @@ use serde_json::{Map, Value};
 use crate::bundle::{Bundle, CONFIG_LIMIT};
 use crate::cgroup::{CgroupError, Hierarchies};
 use crate::error::Error;
-use crate::lifecycle::LifecycleError;
+use crate::lifecycle::fit::{self, Held, Verb};
 use crate::options::Options;
 use crate::spec;
-use crate::state::{Directory, Status};
 
 /// Why the new limits could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -97,17 +96,9 @@ pub struct Flags {
 ///
 /// # Errors
 /// [`UpdateError`] and `BundleError` for limits that cannot be read, `SpecError` for those that are not allowed,
-/// `CgroupError` for those that the host does not have; [`LifecycleError::NotRunning`] for a stopped container.
+/// `CgroupError` for those that the host does not have; `LifecycleError::NotRunning` for a stopped container.
 pub fn update(options: &Options, id: &str, limits: Limits) -> Result<(), Error> {
-    let directory = Directory::open(&options.root, id)?;
-    let mut state = directory.read()?;
-    let status = state.status();
-    match status {
-        Status::Created | Status::Running | Status::Paused => {}
-        Status::Creating | Status::Stopped => {
-            return Err(LifecycleError::NotRunning { id: id.to_owned(), status: status.name() }.into());
-        }
-    }
+    let Held { directory, stored: mut state } = fit::hold(options, id, Verb::Update)?;
     let resources = spec::check_resources(&limits.read()?)?;
     let cgroup = state.cgroup.as_mut().ok_or(CgroupError::NoHierarchy)?;
     let updated = cgroup.update(&Hierarchies::read()?, &resources);

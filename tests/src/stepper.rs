@@ -1,0 +1,122 @@
+//! A program killed after the system call of one's choice: it runs under ptrace(2), and is killed in the stop at the
+//! call's end. Called by the tests of interrupted verbs; the program needs no code for it.
+//!
+//! Only the program's own first process is followed, not those that it makes.
+
+use std::process::{Command, Stdio};
+
+use nix::sys::ptrace::{self, Options};
+use nix::sys::signal::{self, Signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+
+/// The numbers of the system calls that a program makes from its `execve(2)` on, in order.
+///
+/// # Panics
+/// When it cannot be traced.
+#[must_use]
+pub fn calls_of(command: &Command) -> Vec<u64> {
+    let mut calls = Vec::new();
+    let mut traced = Traced::start(command);
+    while let Some(call) = traced.next_call() {
+        calls.push(call);
+    }
+    calls
+}
+
+/// Runs the program until its system call number `index` (from 0) has returned, and kills it there. Whether it came so
+/// far.
+///
+/// # Panics
+/// When it cannot be traced.
+#[must_use]
+pub fn kill_after(command: &Command, index: usize) -> bool {
+    let mut traced = Traced::start(command);
+    for _ in 0..=index {
+        if traced.next_call().is_none() {
+            return false;
+        }
+    }
+    traced.kill();
+    true
+}
+
+/// Indices into `calls` at which a kill is worth a run: of every system call the first, the last, and a few between.
+#[must_use]
+pub fn samples(calls: &[u64], each: usize) -> Vec<usize> {
+    let mut kinds: Vec<u64> = calls.to_vec();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let mut chosen = Vec::new();
+    for kind in kinds {
+        let all: Vec<usize> = (0..calls.len()).filter(|index| calls.get(*index) == Some(&kind)).collect();
+        let last = all.len() - 1;
+        chosen.extend((0..each).map(|step| all[last * step / (each - 1).max(1)]));
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    chosen
+}
+
+/// A program under ptrace, stopped between two calls of [`Traced::next_call`].
+struct Traced {
+    pid: Pid,
+    /// What lets it go on.
+    held_by: Option<Held>,
+    in_call: bool,
+    has_started: bool,
+}
+
+/// What the program stands still for.
+enum Held {
+    Stop,
+    Signal(Signal),
+}
+
+impl Traced {
+    #[expect(clippy::zombie_processes, reason = "next_call and kill wait for it, by waitpid(2)")]
+    /// A shell stops itself, is seized, and becomes the program.
+    fn start(command: &Command) -> Self {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
+        shell.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
+        let child = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+        assert!(matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED)), Ok(WaitStatus::Stopped(..))));
+        ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC).unwrap();
+        signal::kill(pid, Signal::SIGCONT).unwrap();
+        Self { pid, held_by: None, in_call: false, has_started: false }
+    }
+
+    /// Runs to the end of the next system call; its number, or `None` when the program has ended.
+    fn next_call(&mut self) -> Option<u64> {
+        loop {
+            match self.held_by.take() {
+                Some(Held::Stop) => ptrace::syscall(self.pid, None).unwrap(),
+                Some(Held::Signal(signal)) => ptrace::syscall(self.pid, signal).unwrap(),
+                None => {}
+            }
+            match waitpid(self.pid, None).unwrap() {
+                WaitStatus::PtraceSyscall(_) => {
+                    self.held_by = Some(Held::Stop);
+                    self.in_call = !self.in_call;
+                    if self.has_started && !self.in_call {
+                        return Some(ptrace::getregs(self.pid).unwrap().orig_rax);
+                    }
+                }
+                WaitStatus::PtraceEvent(_, _, event) => {
+                    self.held_by = Some(Held::Stop);
+                    self.has_started |= event == libc::PTRACE_EVENT_EXEC;
+                }
+                WaitStatus::Stopped(_, signal) => self.held_by = Some(Held::Signal(signal)),
+                WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return None,
+                WaitStatus::Continued(_) | WaitStatus::StillAlive => {}
+            }
+        }
+    }
+
+    fn kill(self) {
+        signal::kill(self.pid, Signal::SIGKILL).unwrap();
+        while !matches!(waitpid(self.pid, None), Ok(WaitStatus::Signaled(..))) {}
+    }
+}
