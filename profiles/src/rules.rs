@@ -64,8 +64,17 @@ const CLONE_NEWNET: u64 = 0x4000_0000;
 const NEW_BY_CLONE: u64 =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
-const CLONE: Cases =
-    Cases { list: &[allow(&[arg(0, NEW_BY_CLONE, &[is(0)])])], otherwise: refused(Event::NewNamespace, Errno::EPERM) };
+/// A child that is not traced though its parent is. Only the kernel's own threads have a use for it; a workload could
+/// take a child away from the sentry where that traces.
+const CLONE_UNTRACED: u64 = 0x0080_0000;
+
+const CLONE: Cases = Cases {
+    list: &[
+        allow(&[arg(0, NEW_BY_CLONE | CLONE_UNTRACED, &[is(0)])]),
+        refuse(&[arg(0, NEW_BY_CLONE, &[is(0)])], Event::Ptrace, Errno::EPERM),
+    ],
+    otherwise: refused(Event::NewNamespace, Errno::EPERM),
+};
 
 /// What unshare(2) may separate. It reads all 64 bits and answers EINVAL to flags that it does not know.
 const UNSHARED: u64 = CLONE_FS | CLONE_FILES | CLONE_SYSVSEM;

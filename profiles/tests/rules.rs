@@ -60,6 +60,8 @@ mod tests {
                 attack("clone", &[flags], Event::NewNamespace, Errno::EPERM);
             }
         }
+        attack("clone", &[0x0080_0011], Event::Ptrace, Errno::EPERM);
+        attack("clone", &[0xff_0080_0000 | 0x1000_0000], Event::NewNamespace, Errno::EPERM);
         quiet("clone3", &[], Errno::ENOSYS);
     }
 

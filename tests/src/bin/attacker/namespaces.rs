@@ -10,6 +10,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("unshare", unshare),
     ("clone", clone),
     ("clone-high-bits", clone_high_bits),
+    ("clone-untraced", clone_untraced),
     ("clone3", clone3),
     ("setns-path", setns_path),
     ("setns-pidfd", setns_pidfd),
@@ -58,6 +59,12 @@ fn clone_high_bits(arguments: &[String]) -> Outcome {
     let (flag, path) = kind(argument(arguments, 0)?);
     let after = raw::ask(|work| raw::clone(flag | 0x8000_0001_0000_0000, work), || link(path)).step("clone")?;
     differs(&link(path), &after, "clone")
+}
+
+/// A child that a tracer of its parent does not get.
+fn clone_untraced(_: &[String]) -> Outcome {
+    let flag = u64::from(libc::CLONE_UNTRACED.cast_unsigned());
+    raw::ask(|work| raw::clone(flag, work), || "the child ran".to_owned()).step("clone")
 }
 
 fn clone3(arguments: &[String]) -> Outcome {

@@ -7,6 +7,8 @@ use super::attacks;
 
 attacks! {
     ptrace_is_refused: ["ptrace-child"], refused [EPERM], witnessed Some("ptrace"), beside "honest-exec";
+    a_child_without_its_parents_tracer_is_refused: ["clone-untraced"], refused [EPERM], witnessed Some("clone"),
+        beside "honest-exec";
     reading_foreign_memory_is_refused: ["process-vm-readv"], refused [EPERM], witnessed Some("process_vm_readv"),
         beside "honest-memory";
     writing_foreign_memory_is_refused: ["process-vm-writev"], refused [EPERM], witnessed Some("process_vm_writev"),
