@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! launcher                          stage 2
+//!    | <---------------- Traceable -- |   only where a tracer is to trap its calls
+//!    | -- Traced or Untraced --------> |
 //!    | <------- Confined [listener] -- |   cgroups, namespaces, mounts, identity, filter are in place
 //!    | -- Go ------------------------> |   the sentry watches; execute, or wait at the gate
 //!    | <---------------- end of file - |   execve succeeded (the descriptor is close-on-exec)
@@ -26,11 +28,18 @@ const MESSAGE_BYTES: usize = 16 * 1024;
 pub enum ToInit {
     /// Go on to the gate, or execute.
     Go,
+    /// The sentry traces this process.
+    Traced,
+    /// It cannot.
+    Untraced,
 }
 
 /// Stage 2 to launcher.
 #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FromInit {
+    /// No listener, by choice or because the kernel grants none: the process asks to be traced, and may be until it is
+    /// answered.
+    Traceable,
     /// Everything stands; the listener comes along when the filter has one. Lists what is weaker than asked for.
     Confined {
         /// Protections that this kernel could not give.
@@ -66,6 +75,9 @@ pub enum ChannelError {
     /// Not one of ours.
     #[error("the other side sent something that is not a message")]
     Malformed(#[source] serde_json::Error),
+    /// Not the one that is due.
+    #[error("the other side sent a message out of turn")]
+    OutOfTurn,
 }
 
 /// A connected pair, both ends close-on-exec.
@@ -116,6 +128,17 @@ pub fn receive<M: serde::de::DeserializeOwned>(socket: impl AsFd) -> Result<(M, 
         .find_map(|message| if let RecvAncillaryMessage::ScmRights(mut fds) = message { fds.next() } else { None });
     let message = bytes.get(..received).filter(|message| !message.is_empty()).ok_or(ChannelError::Closed)?;
     Ok((serde_json::from_slice(message).map_err(ChannelError::Malformed)?, fd))
+}
+
+/// Waits for [`ToInit::Go`].
+///
+/// # Errors
+/// See [`ChannelError`].
+pub fn receive_go(socket: impl AsFd) -> Result<(), ChannelError> {
+    match receive::<ToInit>(socket)? {
+        (ToInit::Go, _) => Ok(()),
+        (ToInit::Traced | ToInit::Untraced, _) => Err(ChannelError::OutOfTurn),
+    }
 }
 
 #[cfg(test)]

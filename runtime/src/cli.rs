@@ -106,12 +106,12 @@ impl ModeName {
 }
 
 impl InterceptorName {
-    /// The interceptor, or why it cannot be had.
-    pub(crate) fn interceptor(self) -> Result<Interceptor, &'static str> {
+    /// The interceptor.
+    pub(crate) fn interceptor(self) -> Interceptor {
         match self {
-            Self::Auto => Ok(Interceptor::Auto),
-            Self::Notify => Ok(Interceptor::Notify),
-            Self::Ptrace => Err("--interceptor ptrace is not built yet; use notify or auto"),
+            Self::Auto => Interceptor::Auto,
+            Self::Notify => Interceptor::Notify,
+            Self::Ptrace => Interceptor::Ptrace,
         }
     }
 }

@@ -34,10 +34,11 @@ fn main() -> ExitCode {
     if let Some(why) = cli.global.refusal() {
         return refuse(why);
     }
-    let (mode, interceptor) = match (cli.global.mode.mode(), cli.global.interceptor.interceptor()) {
-        (Ok(mode), Ok(interceptor)) => (mode, interceptor),
-        (Err(why), _) | (_, Err(why)) => return refuse(why),
+    let mode = match cli.global.mode.mode() {
+        Ok(mode) => mode,
+        Err(why) => return refuse(why),
     };
+    let interceptor = cli.global.interceptor.interceptor();
     let root = std::path::absolute(&cli.global.root).unwrap_or(cli.global.root);
     let options = Options { root, mode, interceptor };
     if let Err(error) = seal(&cli.verb, mode) {

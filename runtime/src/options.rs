@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::sys;
+
 /// Where the state stands unless `--root` says otherwise.
 pub const DEFAULT_ROOT: &str = "/run/lazaret";
 
@@ -50,7 +52,46 @@ impl Mode {
 pub enum Interceptor {
     /// seccomp user notification.
     Notify,
-    /// `notify` where the kernel grants a listener; otherwise refusals without a witness, which the state says.
+    /// ptrace(2) of everything in the container.
+    Ptrace,
+    /// `notify` where the kernel grants a listener, else `ptrace`, else refusals without a witness; the state says which.
     #[default]
     Auto,
+}
+
+impl Interceptor {
+    /// Whether a tracer may be needed. A listener is refused (`EBUSY`) only to a process whose own filters have one, and
+    /// what we start has ours.
+    #[must_use]
+    pub fn may_trace(self) -> bool {
+        match self {
+            Self::Notify => false,
+            Self::Ptrace => true,
+            Self::Auto => sys::seccomp::is_filtered(),
+        }
+    }
+}
+
+/// How the trapped calls of a sandboxed container reach the sentry in fact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Intercepted {
+    /// By a listener.
+    Notify,
+    /// By a tracer.
+    Ptrace,
+    /// Not at all: the filter refuses them, and nobody records it.
+    None,
+}
+
+impl Intercepted {
+    /// The word of it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Ptrace => "ptrace",
+            Self::None => "none",
+        }
+    }
 }

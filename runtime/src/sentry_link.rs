@@ -53,6 +53,12 @@ pub enum SentryError {
         /// Its words.
         why: String,
     },
+    /// It cannot trace the process.
+    #[error("the sentry cannot trace the container: {why}")]
+    CannotTrace {
+        /// Its words.
+        why: String,
+    },
     /// It said something else.
     #[error("the sentry answered out of turn")]
     OutOfTurn,
@@ -68,6 +74,7 @@ impl SentryError {
             Self::Handoff(_) => 1652,
             Self::Failed { .. } => 1653,
             Self::OutOfTurn => 1654,
+            Self::CannotTrace { .. } => 1655,
         }
     }
 }
@@ -81,15 +88,17 @@ pub struct Sentry {
     pub pidfd: OwnedFd,
     /// Our end of its control socket.
     pub control: OwnedFd,
+    /// Whether it has said that it ends because nothing is left to watch.
+    pub is_done: bool,
 }
 
 impl Sentry {
-    /// Forks a sentry into `userns`, with its records going to `audit`. It is a child of the caller; call
+    /// Forks a sentry into `userns`, with its records going to `audit`; with `may_trace` its jail lets it trace. It is a child of the caller; call
     /// [`Sentry::jailed`] before relying on it.
     ///
     /// # Errors
     /// See [`SentryError`].
-    pub fn fork(userns: BorrowedFd<'_>, audit: &Path) -> Result<Self, SentryError> {
+    pub fn fork(userns: BorrowedFd<'_>, audit: &Path, may_trace: bool) -> Result<Self, SentryError> {
         let (control, theirs) = crate::channel::pair()
             .map_err(|error| SentryError::Seat { what: "control socket", source: io::Error::other(error) })?;
         let seat = Seat {
@@ -97,10 +106,11 @@ impl Sentry {
             audit: open_audit(audit)?,
             proc: private_proc().map_err(|source| SentryError::Seat { what: "view of /proc", source })?,
             empty_root: empty_root().map_err(|source| SentryError::Seat { what: "empty root", source })?,
+            may_trace,
         };
         let (pid, pidfd) = sys::clone::fork(|| sit_down(userns, seat))
             .map_err(|source| SentryError::Seat { what: "process", source })?;
-        Ok(Self { pid, pidfd, control })
+        Ok(Self { pid, pidfd, control, is_done: false })
     }
 
     /// Waits until it is in its jail.
@@ -111,7 +121,7 @@ impl Sentry {
         self.expect(&FromSentry::Jailed)
     }
 
-    /// Gives it a container's listener and waits until its thread watches it.
+    /// Gives it a container, with what its calls are trapped by, and waits until its thread watches it.
     ///
     /// # Errors
     /// See [`SentryError`].
@@ -121,10 +131,22 @@ impl Sentry {
         self.expect(&FromSentry::Watching)
     }
 
+    /// Whether it has ended in order, once it has ended: what it said last tells, whoever's child it was.
+    pub fn ended_in_order(&mut self) -> bool {
+        while !self.is_done {
+            match handoff::receive_from_sentry(self.control.as_fd(), Some(Duration::ZERO)) {
+                Ok(message) => self.is_done = message == FromSentry::Done,
+                Err(_no_more) => return false,
+            }
+        }
+        true
+    }
+
     fn expect(&self, expected: &FromSentry) -> Result<(), SentryError> {
         match handoff::receive_from_sentry(self.control.as_fd(), Some(PATIENCE)) {
             Ok(message) if message == *expected => Ok(()),
             Ok(FromSentry::Failed { why }) => Err(SentryError::Failed { why }),
+            Ok(FromSentry::NotWatching { why }) => Err(SentryError::CannotTrace { why }),
             Ok(_other) => Err(SentryError::OutOfTurn),
             Err(error) => Err(SentryError::Handoff(error)),
         }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
 
 use crate::cgroup::Cgroup;
-use crate::options::Mode;
+use crate::options::{Intercepted, Mode};
 
 mod config;
 mod error;
@@ -74,6 +74,9 @@ pub struct Stored {
     pub sentry: Option<ProcessId>,
     /// The monitor that watches both.
     pub monitor: Option<ProcessId>,
+    /// How its trapped calls reach the sentry; `None` in native mode, and until that is known.
+    #[serde(default)]
+    pub interceptor: Option<Intercepted>,
     /// Protections of the mode that do not hold here, in words.
     pub missing: Vec<String>,
     /// Why lazaret itself ended it, if it did.
@@ -119,6 +122,7 @@ impl Stored {
             lease: None,
             sentry: None,
             monitor: None,
+            interceptor: None,
             missing: Vec::new(),
             ended_by_lazaret: None,
         }

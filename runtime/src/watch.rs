@@ -16,11 +16,11 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
+use crate::options::Intercepted;
 use crate::sentry_link::Sentry;
 use crate::state::{self, Directory};
 
-/// How long a sentry that ended may be ahead of the container's own end: it ends when the last task is gone, which the
-/// kernel tells it a moment before it tells us.
+/// How long a tracer that died may take to be gone after what the kernel has killed along with it.
 const GRACE: Duration = Duration::from_secs(1);
 /// How long the records of an ended container may take to be written.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -60,7 +60,7 @@ impl Watched {
         loop {
             let ready = self.wait(caller, None)?;
             if ready.init {
-                return Ok(End::Own);
+                return self.first_process_ended();
             }
             if ready.sentry_ended {
                 return self.sentry_ended();
@@ -99,14 +99,26 @@ impl Watched {
         })
     }
 
-    /// The sentry is gone while the container seemed to live: if it does after the grace, it has lost its guard.
+    /// By itself, unless a tracer that died took it along: the kernel kills what a dead tracer has traced.
+    fn first_process_ended(&mut self) -> io::Result<End> {
+        let is_traced = || {
+            let state = state::peek(&self.root, &self.id).ok();
+            state.is_some_and(|state| state.interceptor == Some(Intercepted::Ptrace))
+        };
+        let Some(sentry) = self.sentry.as_ref().filter(|_sentry| may_be_killed(&self.init) && is_traced()) else {
+            return Ok(End::Own);
+        };
+        let limit = Timespec::try_from(GRACE).ok();
+        let has_ended = rustix::event::poll(&mut [PollFd::new(&sentry.pidfd, PollFlags::IN)], limit.as_ref())? > 0;
+        if has_ended { self.sentry_ended() } else { Ok(End::Own) }
+    }
+
+    /// The sentry is gone while the container lives, or seemed to: unless it says that nothing was left to watch, the
+    /// container has lost its guard.
     fn sentry_ended(&mut self) -> io::Result<End> {
-        let served_to_the_end = self.sentry.take().is_some_and(|sentry| ended_in_order(&sentry));
-        if served_to_the_end {
+        if self.sentry.take().is_some_and(|mut sentry| sentry.ended_in_order()) {
             // Its last task is gone; how long the kernel takes to tear the rest down is no matter of the sentry's.
             while !self.wait(None, None)?.init {}
-        }
-        if self.wait(None, Some(GRACE))?.init {
             return Ok(End::Own);
         }
         self.end("the sentry died; the container cannot run unwatched".to_owned())
@@ -184,8 +196,9 @@ impl Watched {
                 }
             }
             Ok(FromSentry::Kill { why, .. }) => return Some(format!("the sentry had it killed, for: {why}")),
+            Ok(FromSentry::Done) => self.sentry.iter_mut().for_each(|sentry| sentry.is_done = true),
             Ok(FromSentry::Failed { why }) => tracing::error!(why, "the sentry failed"),
-            Ok(FromSentry::Jailed | FromSentry::Watching) => {}
+            Ok(FromSentry::Jailed | FromSentry::Watching | FromSentry::NotWatching { .. }) => {}
             // Its end is noticed by its pidfd; what it says no longer matters.
             Err(error) => {
                 tracing::debug!(%error, "the sentry's control socket");
@@ -205,11 +218,13 @@ impl Watched {
     }
 }
 
-/// Whether a sentry that has ended says that every listener was dead: exit status 0, which only its parent can see.
-fn ended_in_order(sentry: &Sentry) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-    let status = rustix::process::waitid(WaitId::PidFd(sentry.pidfd.as_fd()), options);
-    matches!(status, Ok(Some(status)) if status.exit_status() == Some(0))
+/// Whether the process behind `pidfd`, which has ended, may have been killed. Only its parent can see how it ended.
+fn may_be_killed(pidfd: &OwnedFd) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    match rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options) {
+        Ok(Some(status)) => status.terminating_signal() == Some(Signal::KILL.as_raw()),
+        Ok(None) | Err(_) => true,
+    }
 }
 
 #[derive(Debug, Default)]

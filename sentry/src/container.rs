@@ -38,7 +38,7 @@ pub(crate) enum ContainerError {
 }
 
 impl Container {
-    /// The container and its listener.
+    /// The container and what its calls are trapped by: the listener or the pidfd.
     pub(crate) fn accept(handoff: Handoff, descriptors: Vec<OwnedFd>) -> Result<(Self, Arc<OwnedFd>), ContainerError> {
         if handoff.version != VERSION {
             return Err(ContainerError::Version(handoff.version));
@@ -78,6 +78,7 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     use super::*;
+    use crate::handoff::Interceptor;
 
     fn handoff(has_memory_limit: bool, has_memory_usage: bool) -> Handoff {
         Handoff {
@@ -88,6 +89,7 @@ mod tests {
             has_memory_usage,
             started: Duration::ZERO,
             sandbox_pid: 1,
+            interceptor: Interceptor::Notify,
         }
     }
 

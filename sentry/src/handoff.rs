@@ -3,7 +3,7 @@
 //!
 //! Order: sentry `Jailed`; monitor `Handoff` + listener; sentry `Watching`; then at any time another `Handoff`, or
 //! sentry `SetHostname` and monitor `HostnameAnswer` with the same ticket. `Failed` may take the place of any
-//! message of the sentry and is its last.
+//! message of the sentry and is its last; else that is `Done`.
 //!
 //! Called by `watch` and `monitor` here and by the runtime. Must not decide anything: both sides treat what comes in
 //! as alleged (bounded, known fields alone, right number of descriptors) and what it means is up to the caller.
@@ -31,7 +31,8 @@ pub const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum ToSentry {
-    /// A container to serve. Comes with descriptors: the listener first, then the memory files in the order of the flags.
+    /// A container to serve. Comes with descriptors: first the listener, or the pidfd of the process to trace, then the
+    /// memory files in the order of the flags.
     Handoff(Handoff),
     /// The outcome of [`FromSentry::SetHostname`].
     HostnameAnswer {
@@ -42,7 +43,17 @@ pub enum ToSentry {
     },
 }
 
-/// One container whose listener the sentry is to serve.
+/// How the calls of a container are trapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Interceptor {
+    /// By a seccomp listener, which comes along.
+    Notify,
+    /// By a tracer: the sentry seizes the process, whose pidfd comes along.
+    Ptrace,
+}
+
+/// One container that the sentry is to serve.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Handoff {
@@ -58,8 +69,11 @@ pub struct Handoff {
     pub has_memory_usage: bool,
     /// When the container started, on `CLOCK_BOOTTIME`; `sysinfo` counts the uptime from there.
     pub started: Duration,
-    /// Process id of the container's init as the sentry sees it.
+    /// The process whose calls are trapped, and all that it starts: the container's first, or one that joins it. As the
+    /// sentry sees it.
     pub sandbox_pid: i32,
+    /// How they are trapped.
+    pub interceptor: Interceptor,
 }
 
 /// What the sentry says.
@@ -68,8 +82,13 @@ pub struct Handoff {
 pub enum FromSentry {
     /// The jail is shut; handoffs may come.
     Jailed,
-    /// The listener of the last handoff has its thread; the workload may start.
+    /// The container of the last handoff has its thread; the workload may start.
     Watching,
+    /// The process of the last handoff cannot be traced. The sentry goes on; that container it does not serve.
+    NotWatching {
+        /// The error and its causes, in one line.
+        why: String,
+    },
     /// Root of the container wants this name; the monitor sets it in the container's UTS namespace and answers.
     SetHostname {
         /// To be given back in [`ToSentry::HostnameAnswer`].
@@ -88,6 +107,9 @@ pub enum FromSentry {
         /// What it did.
         why: String,
     },
+    /// Every container is dead and everything is written: the sentry ends with code 0. Its last message; a sentry that
+    /// ends without it, and without [`FromSentry::Failed`], was killed.
+    Done,
     /// The sentry cannot go on and ends with code 1.
     Failed {
         /// The error and its causes, in one line.
@@ -96,6 +118,11 @@ pub enum FromSentry {
 }
 
 impl FromSentry {
+    /// [`FromSentry::NotWatching`] for an error and its causes, as far as a packet holds them.
+    pub(crate) fn not_watching(error: &dyn std::error::Error) -> Self {
+        Self::NotWatching { why: text::cut(text::chain(error).as_bytes(), limits::RECORDED_TEXT) }
+    }
+
     /// [`FromSentry::Failed`] for an error and its causes, as far as a packet holds them.
     pub(crate) fn failed(error: &dyn std::error::Error) -> Self {
         Self::Failed { why: text::cut(text::chain(error).as_bytes(), limits::RECORDED_TEXT) }
@@ -277,6 +304,7 @@ mod tests {
             has_memory_usage: false,
             started: Duration::new(12, 34),
             sandbox_pid: 7,
+            interceptor: Interceptor::Ptrace,
         }
     }
 
@@ -302,8 +330,10 @@ mod tests {
         let messages = [
             FromSentry::Jailed,
             FromSentry::Watching,
+            FromSentry::NotWatching { why: "x".to_owned() },
             FromSentry::SetHostname { ticket: 3, container: "c1".to_owned(), name: vec![0xff, 0], domain: true },
             FromSentry::Kill { container: "c1".to_owned(), why: "reboot".to_owned() },
+            FromSentry::Done,
             FromSentry::Failed { why: "x".to_owned() },
         ];
         for message in messages {

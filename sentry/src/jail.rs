@@ -87,7 +87,7 @@ pub(crate) fn shut(seat: &mut Seat) -> Result<Cell, JailError> {
         proc: seat.proc.as_raw_fd(),
         wake: cell.wake.as_raw_fd(),
     };
-    filter::install(&descriptors).map_err(JailError::Filter)?;
+    filter::install(&calls::permits(&descriptors, seat.may_trace)).map_err(JailError::Filter)?;
     Ok(cell)
 }
 

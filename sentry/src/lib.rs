@@ -2,8 +2,8 @@
 //! sends it, answers the few calls that are emulated, and records every decision.
 //!
 //! The launcher forks it into the pod's user namespace and calls [`serve`], which is the whole life of that process.
-//! `jail` makes it harmless, `watch` is the main thread, `supervisor` is one thread for each listener and the only
-//! place that answers and records. A trapped call goes `notify` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
+//! `jail` makes it harmless, `watch` is the main thread, `supervisor` is one thread for each container and the only
+//! place that answers and records. A trapped call goes `notify` or `ptrace` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
 //! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and what has read any cannot let the call through ([`verdict`]).
 //!
 //! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote. It must not use anything else;
@@ -22,6 +22,7 @@ mod jail;
 pub mod limits;
 mod monitor;
 mod notify;
+mod ptrace;
 pub mod record;
 mod request;
 mod signature;
@@ -47,6 +48,8 @@ pub struct Seat {
     pub proc: OwnedFd,
     /// Directory descriptor of a detached, empty, read-only tmpfs: it becomes the root directory.
     pub empty_root: OwnedFd,
+    /// Whether it may have to trace ([`handoff::Interceptor::Ptrace`]): its jail is wider by the calls of that.
+    pub may_trace: bool,
 }
 
 /// The whole life of the sentry process: puts itself into its jail, says [`handoff::FromSentry::Jailed`], takes
@@ -68,10 +71,10 @@ pub fn serve(mut seat: Seat) -> ExitCode {
             };
         }
     };
-    let Seat { control, audit, proc, empty_root } = seat;
+    let Seat { control, audit, proc, empty_root, may_trace } = seat;
     drop(empty_root);
-    let post =
-        watch::Post { control, audit, audit_length: cell.audit_length, proc, wake: cell.wake, sizes: cell.sizes };
+    let jail::Cell { wake, audit_length, sizes } = cell;
+    let post = watch::Post { control, audit, audit_length, proc, wake, sizes, may_trace };
     match watch::serve(post) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_told) => ExitCode::FAILURE,

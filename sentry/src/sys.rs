@@ -3,6 +3,8 @@
 //! Called by `notify` (listener), `copyin` and `handlers` (guest memory, through `tracee`) and `jail`. Speaks
 //! descriptors, slices and numbers; no pointer leaves. Must not decide anything, and must not keep anything.
 
+pub(crate) mod ptrace;
+
 use std::ffi::c_int;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};

@@ -1,9 +1,9 @@
-//! The main thread: hears the monitor, starts a thread for each listener, writes the audit file, and ends the sentry
-//! when every listener is dead. It sleeps in one poll(2) and wakes for nothing else.
+//! The main thread: hears the monitor, starts a thread for each container, writes the audit file, and ends the sentry
+//! when the last of them is dead. It sleeps in one poll(2) and wakes for nothing else.
 //!
 //! Called by `serve` inside the jail. Must not answer a notification or make a record.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 
@@ -12,9 +12,10 @@ use rustix::io::Errno;
 
 use crate::audit::{Audit, Ledger};
 use crate::container::{Container, ContainerError};
-use crate::handoff::{FromSentry, Handoff, HandoffError, ToSentry};
+use crate::handoff::{FromSentry, Handoff, HandoffError, Interceptor, ToSentry};
 use crate::monitor::Monitor;
-use crate::notify::{self, Listener, NotifyError};
+use crate::notify::{Listener, NotifyError};
+use crate::ptrace::{TraceError, Tracer};
 use crate::supervisor::{Shared, Supervisor};
 use crate::tracee::Tracees;
 use crate::{limits, sys};
@@ -30,6 +31,8 @@ pub(crate) struct Post {
     /// A nonblocking eventfd.
     pub(crate) wake: OwnedFd,
     pub(crate) sizes: sys::Sizes,
+    /// Whether the jail lets it trace.
+    pub(crate) may_trace: bool,
 }
 
 /// Why the sentry cannot go on.
@@ -50,26 +53,50 @@ pub(crate) enum WatchError {
     /// A message that needs no descriptors came with some.
     #[error("descriptors came with a message that has none")]
     SurplusDescriptors,
-    /// More listeners than [`limits::LISTENERS`].
-    #[error("more than {} listeners at a time", limits::LISTENERS)]
-    TooManyListeners,
+    /// More containers than [`limits::LISTENERS`].
+    #[error("more than {} listeners and tracers at a time", limits::LISTENERS)]
+    TooMany,
     /// A thread could not be made.
-    #[error("cannot start a thread for a listener")]
+    #[error("cannot start a thread for a container")]
     Thread(#[source] std::io::Error),
     /// A listener failed.
     #[error("a listener failed")]
     Listener(#[source] NotifyError),
+    /// A tracer failed.
+    #[error("a tracer failed")]
+    Tracer(#[source] TraceError),
 }
 
-/// How the thread of a listener ended.
-type End = Result<(), NotifyError>;
+/// Why a process is not traced, which is no failure of the sentry's.
+#[derive(Debug, thiserror::Error)]
+enum RefusalToTrace {
+    #[error("this sentry's jail does not let it trace")]
+    Jailed,
+    #[error(transparent)]
+    Seize(#[from] TraceError),
+    #[error("the tracer's thread has ended")]
+    ThreadEnded,
+}
+
+/// How the thread of a ward ended, and of which.
+type End = (u64, Result<(), WatchError>);
+
+/// A container under watch, which has a thread.
+struct Ward {
+    number: u64,
+    /// Says by poll(2) that no task is left under the filter. A tracer's thread learns that by itself.
+    listener: Option<Arc<OwnedFd>>,
+}
 
 /// The main thread's state.
 struct Watch {
     shared: Arc<Shared>,
     ledger: Ledger,
     sizes: sys::Sizes,
-    listeners: Vec<Arc<OwnedFd>>,
+    may_trace: bool,
+    wards: Vec<Ward>,
+    /// The number of the last thread that was started.
+    count: u64,
     ends: (Sender<End>, Receiver<End>),
     has_served: bool,
     has_monitor: bool,
@@ -78,8 +105,8 @@ struct Watch {
 /// What one poll(2) found.
 struct Ready {
     control: bool,
-    /// Places in `Watch::listeners` whose tasks are all gone, ascending.
-    ended: Vec<usize>,
+    /// Numbers of wards whose tasks are all gone.
+    ended: Vec<u64>,
 }
 
 /// Serves until every listener is dead and everything is written. An error has been told to the monitor.
@@ -102,7 +129,9 @@ impl Watch {
             shared: Arc::new(shared),
             ledger: Ledger::new(post.audit, post.audit_length),
             sizes: post.sizes,
-            listeners: Vec::new(),
+            may_trace: post.may_trace,
+            wards: Vec::new(),
+            count: 0,
             ends: channel(),
             has_served: false,
             has_monitor: true,
@@ -121,7 +150,10 @@ impl Watch {
             self.ledger.write_pending(&self.shared.audit);
         }
         self.ledger.write_summary(&self.shared.audit);
-        Ok(())
+        match self.shared.monitor.say(&FromSentry::Done) {
+            // A monitor that is gone needs no word.
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     /// Whether nothing is left to do.
@@ -129,14 +161,15 @@ impl Watch {
         if !self.has_served && !self.has_monitor {
             return Err(WatchError::NothingToServe);
         }
-        Ok(self.has_served && self.listeners.is_empty())
+        Ok(self.has_served && self.wards.is_empty())
     }
 
     /// Sleeps until there is something to do.
     fn wait(&self) -> Result<Ready, WatchError> {
         let mut fds = vec![PollFd::from_borrowed_fd(self.shared.audit.wake(), PollFlags::IN)];
         // No event but HUP is asked of a listener: its notifications belong to its thread and do not wake us.
-        fds.extend(self.listeners.iter().map(|listener| PollFd::new(listener, PollFlags::empty())));
+        let listeners = || self.wards.iter().filter_map(|ward| Some((ward.number, ward.listener.as_ref()?)));
+        fds.extend(listeners().map(|(_, listener)| PollFd::new(listener, PollFlags::empty())));
         if self.has_monitor {
             fds.push(PollFd::from_borrowed_fd(self.shared.monitor.control(), PollFlags::IN));
         }
@@ -148,10 +181,10 @@ impl Watch {
             }
         }
         let is_ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let of_listeners = is_ready.iter().skip(1).take(self.listeners.len());
+        let of_listeners = listeners().zip(is_ready.iter().skip(1));
         Ok(Ready {
             control: self.has_monitor && is_ready.last() == Some(&true),
-            ended: of_listeners.enumerate().filter(|(_, ended)| **ended).map(|(place, _)| place).collect(),
+            ended: of_listeners.filter(|(_, ended)| **ended).map(|((number, _), _)| number).collect(),
         })
     }
 
@@ -177,57 +210,126 @@ impl Watch {
         }
     }
 
-    /// Starts the thread of a listener.
+    /// Starts the thread of a container.
     fn take_over(&mut self, handoff: Handoff, descriptors: Vec<OwnedFd>) -> Result<(), WatchError> {
-        if self.listeners.len() >= limits::LISTENERS {
-            return Err(WatchError::TooManyListeners);
+        if self.wards.len() >= limits::LISTENERS {
+            return Err(WatchError::TooMany);
         }
+        let (interceptor, pid) = (handoff.interceptor, handoff.sandbox_pid);
         let (container, descriptor) = Container::accept(handoff, descriptors).map_err(WatchError::Handoff)?;
-        let listener = Listener::new(Arc::clone(&descriptor), self.sizes);
-        let shared = Arc::clone(&self.shared);
-        let supervisor = Supervisor::new(listener, container, Arc::clone(&shared));
-        let end = self.ends.0.clone();
-        std::thread::Builder::new()
-            .stack_size(limits::THREAD_STACK)
-            .spawn(move || {
-                // The receiver lives as long as the process, so this cannot fail.
-                if end.send(supervisor.serve()).is_ok() {
-                    shared.audit.wake_writer();
-                }
-            })
-            .map_err(WatchError::Thread)?;
-        self.listeners.push(descriptor);
-        self.has_served = true;
-        match self.shared.monitor.say(&FromSentry::Watching) {
+        let said = match interceptor {
+            Interceptor::Notify => {
+                self.listen(container, descriptor)?;
+                FromSentry::Watching
+            }
+            Interceptor::Ptrace => match self.trace(container, pid, descriptor)? {
+                Ok(()) => FromSentry::Watching,
+                Err(refusal) => FromSentry::not_watching(&refusal),
+            },
+        };
+        match self.shared.monitor.say(&said) {
             // A monitor that has gone is noticed by poll(2).
             Ok(()) | Err(HandoffError::PeerGone) => Ok(()),
             Err(error) => Err(WatchError::Control(error)),
         }
     }
 
-    /// Forgets listeners whose tasks are all gone, and gives each one's thread a moment to put down its last record.
+    /// Serves a listener.
+    fn listen(&mut self, container: Container, descriptor: Arc<OwnedFd>) -> Result<(), WatchError> {
+        let listener = Listener::new(Arc::clone(&descriptor), self.sizes);
+        let supervisor = Supervisor::new(listener, container, Arc::clone(&self.shared));
+        let number = self.start(move || supervisor.serve().map_err(WatchError::Listener))?;
+        self.add(number, Some(descriptor));
+        Ok(())
+    }
+
+    /// Traces the process `pid` and what it starts. The thread that traces has to be the one that seizes.
+    fn trace(
+        &mut self,
+        container: Container,
+        pid: i32,
+        pidfd: Arc<OwnedFd>,
+    ) -> Result<Result<(), RefusalToTrace>, WatchError> {
+        if !self.may_trace {
+            return Ok(Err(RefusalToTrace::Jailed));
+        }
+        let (seized, told) = channel();
+        let shared = Arc::clone(&self.shared);
+        let number = self.start(move || {
+            let tracer = match Tracer::seize(pid, &pidfd) {
+                Ok(tracer) => tracer,
+                // The receiver waits for this very message.
+                Err(error) => {
+                    return match seized.send(Err(RefusalToTrace::Seize(error))) {
+                        Ok(()) | Err(_) => Ok(()),
+                    };
+                }
+            };
+            drop(pidfd);
+            match seized.send(Ok(())) {
+                Ok(()) => Supervisor::new(tracer, container, shared).serve().map_err(WatchError::Tracer),
+                Err(_nobody_waits) => Ok(()),
+            }
+        })?;
+        let outcome = told.recv().unwrap_or(Err(RefusalToTrace::ThreadEnded));
+        if outcome.is_ok() {
+            self.add(number, None);
+        }
+        Ok(outcome)
+    }
+
+    /// Starts a thread for a ward, and returns the ward's number.
+    fn start(&mut self, serve: impl FnOnce() -> Result<(), WatchError> + Send + 'static) -> Result<u64, WatchError> {
+        self.count += 1;
+        let (end, number, shared) = (self.ends.0.clone(), self.count, Arc::clone(&self.shared));
+        let body = move || {
+            // The receiver lives as long as the process, so this cannot fail.
+            if end.send((number, serve())).is_ok() {
+                shared.audit.wake_writer();
+            }
+        };
+        std::thread::Builder::new().stack_size(limits::THREAD_STACK).spawn(body).map_err(WatchError::Thread)?;
+        Ok(number)
+    }
+
+    /// A ward with this number has its thread.
+    fn add(&mut self, number: u64, listener: Option<Arc<OwnedFd>>) {
+        self.wards.push(Ward { number, listener });
+        self.has_served = true;
+    }
+
+    /// Forgets wards whose tasks are all gone, and gives each one's thread a moment to put down its last record.
     ///
     /// Linux since 6.11 ends the wait of such a thread; on an older kernel it sleeps on until the process ends, and so
     /// does not count as an end here.
-    fn forget(&mut self, ended: &[usize]) -> Result<(), WatchError> {
-        for place in ended.iter().rev() {
-            self.listeners.remove(*place);
+    fn forget(&mut self, ended: &[u64]) -> Result<(), WatchError> {
+        for number in ended {
+            self.remove(*number);
             match self.ends.1.recv_timeout(limits::THREAD_END) {
-                Ok(end) => end.map_err(WatchError::Listener)?,
+                Ok(end) => self.note(end)?,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
             }
         }
         Ok(())
     }
 
-    /// A thread that failed left its listener without anybody to answer: that ends the sentry.
+    /// A thread that failed left its container without anybody to answer: that ends the sentry.
     fn check_threads(&mut self) -> Result<(), WatchError> {
         loop {
             match self.ends.1.try_recv() {
-                Ok(Ok(())) => self.listeners.retain(|listener| !notify::has_ended(listener.as_fd())),
-                Ok(Err(error)) => return Err(WatchError::Listener(error)),
+                Ok(end) => self.note(end)?,
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => return Ok(()),
             }
         }
+    }
+
+    fn note(&mut self, (number, outcome): End) -> Result<(), WatchError> {
+        outcome?;
+        self.remove(number);
+        Ok(())
+    }
+
+    fn remove(&mut self, number: u64) {
+        self.wards.retain(|ward| ward.number != number);
     }
 }

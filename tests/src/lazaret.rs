@@ -13,6 +13,9 @@ use crate::outcome::{self, Outcome};
 use crate::scratch::Scratch;
 use crate::{deadline, leftover, programs};
 
+/// The two ways in which trapped calls reach the sentry. What is proven of one has to be proven of the other.
+pub const INTERCEPTORS: [&str; 2] = ["notify", "ptrace"];
+
 /// lazaret with a `--root` of its own.
 #[derive(Debug)]
 pub struct Lazaret {
@@ -33,6 +36,12 @@ impl Lazaret {
     pub fn with_options(options: &[&str]) -> Self {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         Self { state: Scratch::new(), options, program: programs::lazaret() }
+    }
+
+    /// In its default mode, with one of [`INTERCEPTORS`].
+    #[must_use]
+    pub fn by(interceptor: &str) -> Self {
+        Self::with_options(&["--interceptor", interceptor])
     }
 
     /// A copy of the program, which an attack may spoil.

@@ -78,20 +78,23 @@ pub(super) fn apparmor_on_exec(profile: &CStr) -> Result<(), InitError> {
     })
 }
 
-/// Installs the mode's filter and returns its listener, for the sentry. Says in `missing` when there is none.
-pub(super) fn filter(filter: &Filter, missing: &mut Vec<String>) -> Result<Option<OwnedFd>, InitError> {
+/// Installs the mode's filter and returns its listener, for the sentry. Without one, `await_tracer` says whether the
+/// sentry traces this process; if it does not, the filter refuses by itself.
+pub(super) fn filter(
+    filter: &Filter,
+    await_tracer: impl FnOnce() -> Result<bool, InitError>,
+) -> Result<Option<OwnedFd>, InitError> {
     let failed = |source| InitError::Seccomp { which: "sandbox", source };
-    match (sys::seccomp::install_with_listener(&filter.program), &filter.unwitnessed) {
-        (Ok(listener), _) => Ok(Some(listener)),
-        (Err(error), Some(unwitnessed)) if error.raw_os_error() == Some(libc::EBUSY) => {
-            sys::seccomp::install(unwitnessed, 0).map_err(failed)?;
-            missing.push(
-                "sentry: the kernel grants no second listener here; refusals hold and leave no record".to_owned(),
-            );
-            Ok(None)
-        }
-        (Err(error), _) => Err(failed(error)),
+    let busy = || failed(io::Error::from_raw_os_error(libc::EBUSY));
+    match filter.listened.as_ref().map(|program| sys::seccomp::install_with_listener(program)) {
+        Some(Ok(listener)) => return Ok(Some(listener)),
+        Some(Err(error)) if error.raw_os_error() != Some(libc::EBUSY) => return Err(failed(error)),
+        Some(Err(_)) | None => {}
     }
+    let traced = filter.traced.as_ref().ok_or_else(busy)?;
+    let program = if await_tracer()? { traced } else { filter.unwitnessed.as_ref().ok_or_else(busy)? };
+    sys::seccomp::install(program, 0).map_err(failed)?;
+    Ok(None)
 }
 
 /// Installs the bundle's own profile. On top of the mode's filter it can only tighten: the kernel takes the stricter

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, AtFlags, FileType};
 use rustix::net::SocketFlags;
+use rustix::process::DumpableBehavior;
 
 use super::error::InitError;
 use super::orders::Workload;
@@ -39,7 +40,7 @@ pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     sys::process::reset_signals().map_err(InitError::Gate)?;
     sys::clone::cloexec_from(3_u32.saturating_add(workload.preserve_fds)).map_err(InitError::Gate)?;
     confine_and_report(workload)?;
-    let (ToInit::Go, _) = channel::receive::<ToInit>(&workload.channel)?;
+    channel::receive_go(&workload.channel)?;
     match workload.gate.take() {
         None if workload.as_child => reaper::run_as_child(|| execute_as_child(workload, &program)),
         None => execute(workload, &program),
@@ -57,11 +58,33 @@ fn drop_descriptors(workload: &Workload) -> Result<(), InitError> {
 }
 
 fn confine_and_report(workload: &Workload) -> Result<(), InitError> {
-    let mut missing = workload.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
+    let missing = workload.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
     let filter = workload.confinement.filter.as_ref();
-    let listener = filter.map(|filter| confine::filter(filter, &mut missing)).transpose()?.flatten();
+    let await_tracer = || await_tracer(&workload.channel);
+    let listener = filter.map(|filter| confine::filter(filter, await_tracer)).transpose()?.flatten();
     channel::send(&workload.channel, &FromInit::Confined { missing }, listener.as_ref())?;
     Ok(())
+}
+
+/// Asks for a tracer and says whether there is one.
+///
+/// Our memory is still that of the launcher's program and belongs to its user namespace, over which the sentry has no
+/// right; so it must be open to tracers for as long. Nobody of the container runs behind these walls yet, and other
+/// containers are in Landlock domains that let them trace nobody else.
+fn await_tracer(channel: &OwnedFd) -> Result<bool, InitError> {
+    let failed = |error: rustix::io::Errno| InitError::Gate(error.into());
+    let before = rustix::process::dumpable_behavior().map_err(failed)?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).map_err(failed)?;
+    channel::send(channel, &FromInit::Traceable, None)?;
+    let (answer, _) = channel::receive::<ToInit>(channel)?;
+    if before != DumpableBehavior::Dumpable {
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(failed)?;
+    }
+    match answer {
+        ToInit::Traced => Ok(true),
+        ToInit::Untraced => Ok(false),
+        ToInit::Go => Err(ChannelError::OutOfTurn.into()),
+    }
 }
 
 /// Waits for one `start` that says go, and executes; a failure is told to that caller.
@@ -90,10 +113,10 @@ fn accept(gate: &OwnedFd) -> Result<OwnedFd, InitError> {
             Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNABORTED) => continue,
             Err(error) => return Err(InitError::Gate(error.into())),
         };
-        match channel::receive::<ToInit>(&connection) {
-            Ok((ToInit::Go, _)) => return Ok(connection),
+        match channel::receive_go(&connection) {
+            Ok(()) => return Ok(connection),
             // A caller that went away without its word is not a start.
-            Err(ChannelError::Closed | ChannelError::Malformed(_)) => {}
+            Err(ChannelError::Closed | ChannelError::Malformed(_) | ChannelError::OutOfTurn) => {}
             Err(error) => return Err(error.into()),
         }
     }

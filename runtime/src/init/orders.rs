@@ -176,10 +176,13 @@ pub struct Confinement {
 /// The mode's filter.
 #[derive(Debug)]
 pub struct Filter {
-    /// The program.
-    pub program: Program,
-    /// The same without a witness, for a task that has a listener already and gets no second one (EBUSY): what the
-    /// sentry would refuse, the filter itself refuses. `None` makes that a failure.
+    /// The program for a listener; `None` where a tracer is chosen.
+    pub listened: Option<Program>,
+    /// The program for a tracer, for a task that has a listener already and gets no second one (EBUSY). `None` makes
+    /// that a failure.
+    pub traced: Option<Program>,
+    /// The same without a witness, where there can be no tracer either: what the sentry would refuse, the filter itself
+    /// refuses. `None` makes that a failure.
     pub unwitnessed: Option<Program>,
 }
 

@@ -107,10 +107,17 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     undo.init = Some((pid, init));
     let init = kept?;
     newborn::set_oom_score(pid, container.process.oom_score_adj)?;
-    let (missing, listener) = newborn::confined(&channel)?;
-    state.missing = missing;
-    let watch = newborn::Watch { id: &request.id, pid, started: newborn::boot_time(), cgroup: &places.cgroup };
-    newborn::hand_over(undo.sentry.as_ref(), listener, &container, watch)?;
+    let watch = newborn::Watch {
+        id: &request.id,
+        pid,
+        pidfd: init.as_fd(),
+        started: newborn::boot_time(),
+        cgroup: &places.cgroup,
+        interceptor: options.interceptor,
+    };
+    let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch)?;
+    undo.keep_sentry_if(confined.interceptor);
+    (state.missing, state.interceptor) = (confined.missing, confined.interceptor);
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
     finish_state(&mut state, &undo, &places.cgroup, opening, pid)?;
     write_state(&undo, &state)?;
@@ -159,7 +166,8 @@ fn make_places(
     if let Some(userns) = &userns
         && sandbox
     {
-        undo.sentry = Some(Sentry::fork(userns.as_fd(), &directory.join(state::AUDIT_FILE))?);
+        undo.sentry =
+            Some(Sentry::fork(userns.as_fd(), &directory.join(state::AUDIT_FILE), options.interceptor.may_trace())?);
     }
     if let Some(joined) = plan.joined_network()
         && userns.is_some()

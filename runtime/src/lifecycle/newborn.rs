@@ -6,28 +6,118 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::time::Duration;
 
+use lazaret_sentry::handoff;
 use rustix::process::Pid;
 
 use crate::cgroup::Cgroup;
-use crate::channel::{self, FromInit};
+use crate::channel::{self, FromInit, ToInit};
 use crate::error::Error;
 use crate::lifecycle::LifecycleError;
-use crate::options::Mode;
-use crate::sentry_link::Sentry;
+use crate::options::{Intercepted, Interceptor, Mode};
+use crate::sentry_link::{Sentry, SentryError};
 use crate::spec::container::{Container, Namespace, Rlimit};
 use crate::sys;
 
-/// Waits until the process is confined; returns the protections that this host could not give, and its listener.
-pub(super) fn confined(channel: &OwnedFd) -> Result<(Vec<String>, Option<OwnedFd>), Error> {
-    match channel::receive::<FromInit>(channel)? {
-        (FromInit::Confined { missing }, listener) => {
-            for protection in &missing {
-                tracing::warn!(protection, "a protection does not hold on this host");
-            }
-            Ok((missing, listener))
-        }
-        (FromInit::Failed(failure), _) => Err(failure.into()),
+/// What stands once a process is confined.
+pub(super) struct Confined {
+    /// Protections that this host could not give.
+    pub(super) missing: Vec<String>,
+    /// How its trapped calls reach the sentry; `None` without a sentry.
+    pub(super) interceptor: Option<Intercepted>,
+}
+
+/// Whose calls are to be trapped, how, and what the sentry is told of it.
+#[derive(Clone, Copy)]
+pub(super) struct Watch<'a> {
+    /// The container's id.
+    pub(super) id: &'a str,
+    /// The process.
+    pub(super) pid: Pid,
+    /// Its pidfd.
+    pub(super) pidfd: BorrowedFd<'a>,
+    /// When the container started, on `CLOCK_BOOTTIME`.
+    pub(super) started: Duration,
+    /// The container's cgroup.
+    pub(super) cgroup: &'a Cgroup,
+    /// What was asked for.
+    pub(super) interceptor: Interceptor,
+}
+
+/// Waits until the process is confined, and has the sentry trap its calls: by its listener, or by tracing it.
+pub(super) fn confine(
+    channel: &OwnedFd,
+    sentry: Option<&Sentry>,
+    container: &Container,
+    watch: Watch<'_>,
+) -> Result<Confined, Error> {
+    let (mut message, mut listener) = channel::receive::<FromInit>(channel)?;
+    let mut untraced = None;
+    let is_traceable = message == FromInit::Traceable;
+    if is_traceable {
+        untraced = trace(sentry, container, watch)?;
+        let answer = if untraced.is_none() { ToInit::Traced } else { ToInit::Untraced };
+        channel::send(channel, &answer, None)?;
+        (message, listener) = channel::receive::<FromInit>(channel)?;
     }
+    let mut missing = match message {
+        FromInit::Confined { missing } => missing,
+        FromInit::Traceable => return Err(channel::ChannelError::OutOfTurn.into()),
+        FromInit::Failed(failure) => return Err(failure.into()),
+    };
+    let interceptor = match (sentry, listener, &untraced) {
+        (None, _, _) => None,
+        (Some(sentry), Some(listener), _) => {
+            hand_over(sentry, container, watch, (handoff::Interceptor::Notify, listener.as_fd()))?;
+            Some(Intercepted::Notify)
+        }
+        (Some(_sentry), None, None) if is_traceable => Some(Intercepted::Ptrace),
+        (Some(_sentry), None, _) => Some(Intercepted::None),
+    };
+    missing.extend(untraced);
+    for protection in &missing {
+        tracing::warn!(protection, "a protection does not hold on this host");
+    }
+    Ok(Confined { missing, interceptor })
+}
+
+/// Has the sentry trace the process. Where that was not the only way asked for, a failure is what the state is to say.
+fn trace(sentry: Option<&Sentry>, container: &Container, watch: Watch<'_>) -> Result<Option<String>, Error> {
+    let Some(sentry) = sentry else { return Ok(Some(UNWITNESSED.to_owned())) };
+    match hand_over(sentry, container, watch, (handoff::Interceptor::Ptrace, watch.pidfd)) {
+        Ok(()) => Ok(None),
+        Err(error @ SentryError::CannotTrace { .. }) if watch.interceptor == Interceptor::Auto => {
+            Ok(Some(format!("{UNWITNESSED} ({error})")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What the state says of a container whose calls are not trapped.
+const UNWITNESSED: &str =
+    "sentry: the kernel grants neither a second listener nor a tracer here; refusals hold and leave no record";
+
+/// Gives the sentry what traps the calls, with what it needs to answer for this container.
+fn hand_over(
+    sentry: &Sentry,
+    container: &Container,
+    watch: Watch<'_>,
+    (interceptor, trap): (handoff::Interceptor, BorrowedFd<'_>),
+) -> Result<(), SentryError> {
+    sentry.jailed()?;
+    let (limit, usage) = watch.cgroup.memory_files();
+    let handoff = handoff::Handoff {
+        version: handoff::VERSION,
+        container: watch.id.to_owned(),
+        may_set_hostname: container.namespaces.uts != Namespace::Host,
+        has_memory_limit: limit.is_some(),
+        has_memory_usage: usage.is_some(),
+        started: watch.started,
+        sandbox_pid: watch.pid.as_raw_nonzero().get(),
+        interceptor,
+    };
+    let memory = [limit.as_ref(), usage.as_ref()].into_iter().flatten().map(AsFd::as_fd);
+    let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(trap).chain(memory).collect();
+    sentry.watch(handoff, &descriptors)
 }
 
 /// Waits until the workload is executed: the channel's end of file.
@@ -35,47 +125,9 @@ pub(super) fn executed(channel: &OwnedFd) -> Result<(), Error> {
     match channel::receive::<FromInit>(channel) {
         Err(channel::ChannelError::Closed) => Ok(()),
         Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
-        Ok((FromInit::Confined { .. }, _)) => Err(channel::ChannelError::Closed.into()),
+        Ok((FromInit::Confined { .. } | FromInit::Traceable, _)) => Err(channel::ChannelError::OutOfTurn.into()),
         Err(error) => Err(error.into()),
     }
-}
-
-/// What the sentry is told of the container whose process it is to watch.
-#[derive(Clone, Copy)]
-pub(super) struct Watch<'a> {
-    /// The container's id.
-    pub(super) id: &'a str,
-    /// The process.
-    pub(super) pid: Pid,
-    /// When the container started, on `CLOCK_BOOTTIME`.
-    pub(super) started: Duration,
-    /// The container's cgroup.
-    pub(super) cgroup: &'a Cgroup,
-}
-
-/// Gives the listener to the sentry, with what it needs to answer for this container.
-pub(super) fn hand_over(
-    sentry: Option<&Sentry>,
-    listener: Option<OwnedFd>,
-    container: &Container,
-    watch: Watch<'_>,
-) -> Result<(), Error> {
-    let (Some(sentry), Some(listener)) = (sentry, listener) else { return Ok(()) };
-    sentry.jailed()?;
-    let (limit, usage) = watch.cgroup.memory_files();
-    let handoff = lazaret_sentry::handoff::Handoff {
-        version: lazaret_sentry::handoff::VERSION,
-        container: watch.id.to_owned(),
-        may_set_hostname: container.namespaces.uts != Namespace::Host,
-        has_memory_limit: limit.is_some(),
-        has_memory_usage: usage.is_some(),
-        started: watch.started,
-        sandbox_pid: watch.pid.as_raw_nonzero().get(),
-    };
-    let descriptors: Vec<BorrowedFd<'_>> =
-        [Some(&listener), limit.as_ref(), usage.as_ref()].into_iter().flatten().map(AsFd::as_fd).collect();
-    sentry.watch(handoff, &descriptors)?;
-    Ok(())
 }
 
 /// Now, on `CLOCK_BOOTTIME`.

@@ -25,7 +25,7 @@ pub fn start(options: &Options, id: &str) -> Result<(), Error> {
     match channel::receive::<FromInit>(&gate) {
         Err(ChannelError::Closed) => {}
         Ok((FromInit::Failed(failure), _)) => return Err(failure.into()),
-        Ok((FromInit::Confined { .. }, _)) => return Err(ChannelError::Closed.into()),
+        Ok((FromInit::Confined { .. } | FromInit::Traceable, _)) => return Err(ChannelError::Closed.into()),
         Err(error) => return Err(error.into()),
     }
     state.advance(Phase::Running)?;

@@ -28,8 +28,8 @@ pub struct OciState {
     pub rootfs: PathBuf,
     /// When it was created (runc's key).
     pub created: String,
-    /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.missing`,
-    /// `dev.lazaret.ended`, `dev.lazaret.sentry.pid`.
+    /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.interceptor`,
+    /// `dev.lazaret.missing`, `dev.lazaret.ended`, `dev.lazaret.sentry.pid`.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -49,6 +49,7 @@ impl From<Stored> for OciState {
         let ended = stored.ended_by_lazaret.or(abandoned);
         let own = [
             ("dev.lazaret.mode", Some(stored.mode.name().to_owned())),
+            ("dev.lazaret.interceptor", stored.interceptor.map(|interceptor| interceptor.name().to_owned())),
             ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
             ("dev.lazaret.ended", ended),
             ("dev.lazaret.sentry.pid", stored.sentry.filter(|_sentry| alive).map(|sentry| sentry.pid.to_string())),

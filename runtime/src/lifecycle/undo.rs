@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::cgroup::CgroupGuard;
 use crate::idmap::Lease;
+use crate::options::Intercepted;
 use crate::sentry_link::Sentry;
 use crate::state::Directory;
 
@@ -29,6 +30,17 @@ pub(super) struct Undo {
     pub(super) sentry: Option<Sentry>,
     /// Its first process.
     pub(super) init: Option<(Pid, OwnedFd)>,
+}
+
+impl Undo {
+    /// Ends a sentry that has nothing to see.
+    pub(super) fn keep_sentry_if(&mut self, interceptor: Option<Intercepted>) {
+        if interceptor == Some(Intercepted::None)
+            && let Some(sentry) = self.sentry.take()
+        {
+            end(sentry.pid, &sentry.pidfd);
+        }
+    }
 }
 
 impl Drop for Undo {

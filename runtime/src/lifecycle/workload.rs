@@ -53,11 +53,12 @@ pub(super) fn confinement(
         return Ok(Confinement { landlock: None, filter: None, oci });
     }
     let emit = |witness| bpf::emit(&plan::sandbox(witness)).map_err(LifecycleError::Filter);
-    let unwitnessed = match interceptor {
-        Interceptor::Notify => None,
-        Interceptor::Auto => Some(emit(Witness::None)?),
+    let emit_if = |wanted: bool, witness| wanted.then(|| emit(witness)).transpose();
+    let filter = Filter {
+        listened: emit_if(interceptor != Interceptor::Ptrace, Witness::Notify)?,
+        traced: emit_if(interceptor.may_trace(), Witness::Trace)?,
+        unwitnessed: emit_if(interceptor == Interceptor::Auto && interceptor.may_trace(), Witness::None)?,
     };
-    let filter = Filter { program: emit(Witness::Notify)?, unwitnessed };
     let scopes = LandlockScopes {
         signal: container.namespaces.pid == Namespace::Host,
         abstract_unix: container.namespaces.network == Namespace::Host,

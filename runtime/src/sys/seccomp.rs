@@ -28,6 +28,15 @@ pub fn install_with_listener(program: &[Insn]) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Whether the calling thread is under a filter (`PR_GET_SECCOMP`). In strict mode, where asking is death, it could not
+/// have come here.
+#[must_use]
+pub fn is_filtered() -> bool {
+    // SAFETY: PR_GET_SECCOMP takes no argument and touches no memory.
+    let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP) };
+    mode > 0
+}
+
 fn set_mode_filter(program: &[Insn], flags: u64) -> io::Result<i64> {
     let filter: Vec<libc::sock_filter> =
         program.iter().map(|i| libc::sock_filter { code: i.code, jt: i.jt, jf: i.jf, k: i.k }).collect();

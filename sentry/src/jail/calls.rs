@@ -5,7 +5,7 @@
 
 use std::os::fd::RawFd;
 
-use crate::sys;
+use crate::sys::{self, ptrace};
 
 /// The descriptors that conditions name.
 #[derive(Debug)]
@@ -37,12 +37,15 @@ pub(super) type Permit = (&'static str, Vec<Vec<Condition>>);
 /// to clone(2), whose flags stand in a register.
 pub(super) const UNAVAILABLE: &str = "clone3";
 
-/// Every call that may be made.
-pub(super) fn permits(descriptors: &Descriptors) -> Vec<Permit> {
+/// Every call that may be made; those of a tracer only where one may be needed.
+pub(super) fn permits(descriptors: &Descriptors, may_trace: bool) -> Vec<Permit> {
     let mut permits = listener_calls();
     permits.extend(talking_calls(descriptors));
     permits.extend(looking_calls(descriptors));
     permits.extend(runtime_calls());
+    if may_trace {
+        permits.extend(tracer_calls());
+    }
     if cfg!(debug_assertions) {
         permits.push(("fcntl", vec![vec![(1, Must::Equal(sys::GET_DESCRIPTOR_FLAGS))]]));
     }
@@ -82,6 +85,15 @@ fn looking_calls(descriptors: &Descriptors) -> Vec<Permit> {
         ("readlinkat", vec![vec![in_proc]]),
         ("pread64", Vec::new()),
     ]
+}
+
+/// `ptrace`. The kernel lets it seize what CAP_SYS_PTRACE in the pod's user namespace reaches: the pod. It can read no
+/// memory by it, change no register but those of an answer, and never let a tracee go.
+fn tracer_calls() -> Vec<Permit> {
+    let seizing = vec![(0, Must::EqualWord(ptrace::SEIZE)), (3, Must::EqualWord(ptrace::OPTIONS))];
+    let requests = ptrace::REQUESTS.map(|request| vec![(0, Must::EqualWord(request))]);
+    let answers = ptrace::ANSWER_WORDS.map(|word| vec![(0, Must::EqualWord(ptrace::POKE)), (2, Must::EqualWord(word))]);
+    vec![("ptrace", [seizing].into_iter().chain(requests).chain(answers).collect()), ("wait4", Vec::new())]
 }
 
 /// What the Rust and C libraries need for memory, threads, locks, time and the end.
@@ -130,7 +142,7 @@ mod tests {
 
     #[test]
     fn every_permit_is_in_the_table_and_stands_once() {
-        let permits = permits(&DESCRIPTORS);
+        let permits = permits(&DESCRIPTORS, true);
         let names: BTreeSet<&str> = permits.iter().map(|(name, _)| *name).collect();
         assert_eq!(names.len(), permits.len());
         for name in names {
@@ -140,8 +152,9 @@ mod tests {
 
     #[test]
     fn list_is_within_its_bound_and_starts_nothing() {
-        let permits = permits(&DESCRIPTORS);
+        let permits = permits(&DESCRIPTORS, false);
         assert!(permits.len() <= 45);
+        assert_eq!(super::permits(&DESCRIPTORS, true).len(), permits.len() + 2);
         for forbidden in [
             "execve",
             "execveat",
@@ -151,6 +164,7 @@ mod tests {
             "open",
             "openat2",
             "ptrace",
+            "wait4",
             "kill",
             "mount",
             "setns",

@@ -11,7 +11,7 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
-use super::calls::{self, Condition, Descriptors, Must, Permit};
+use super::calls::{self, Condition, Must, Permit};
 
 /// Why there is no filter.
 #[derive(Debug, thiserror::Error)]
@@ -31,13 +31,13 @@ pub(crate) enum FilterError {
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Puts every thread under the filter.
-pub(super) fn install(descriptors: &Descriptors) -> Result<(), FilterError> {
+pub(super) fn install(permits: &[Permit]) -> Result<(), FilterError> {
     let unavailable = compile(
         rules(&[(calls::UNAVAILABLE, Vec::new())])?,
         SeccompAction::Allow,
         SeccompAction::Errno(rustix::io::Errno::NOSYS.raw_os_error().cast_unsigned()),
     )?;
-    let allowed = compile(rules(&calls::permits(descriptors))?, SeccompAction::KillProcess, SeccompAction::Allow)?;
+    let allowed = compile(rules(permits)?, SeccompAction::KillProcess, SeccompAction::Allow)?;
     // The list comes last: it does not let a second filter be installed.
     for program in [unavailable, allowed] {
         seccompiler::apply_filter_all_threads(&program).map_err(FilterError::Install)?;
@@ -83,12 +83,13 @@ mod tests {
     use lazaret_profiles::interpret::{self, SeccompData};
 
     use super::*;
+    use crate::jail::calls::Descriptors;
     use crate::sys;
 
     const DESCRIPTORS: Descriptors = Descriptors { control: 10, audit: 11, proc: 12, wake: 14 };
 
-    fn program() -> Vec<lazaret_profiles::bpf::Insn> {
-        let rules = rules(&calls::permits(&DESCRIPTORS)).unwrap();
+    fn program(may_trace: bool) -> Vec<lazaret_profiles::bpf::Insn> {
+        let rules = rules(&calls::permits(&DESCRIPTORS, may_trace)).unwrap();
         compile(rules, SeccompAction::KillProcess, SeccompAction::Allow)
             .unwrap()
             .iter()
@@ -97,9 +98,46 @@ mod tests {
     }
 
     fn is_allowed(name: &str, args: [u64; 6]) -> bool {
+        is_allowed_to(false, name, args)
+    }
+
+    fn is_allowed_to(may_trace: bool, name: &str, args: [u64; 6]) -> bool {
         let nr = syscalls::by_name(name).unwrap().number;
         let data = SeccompData { nr, arch: syscalls::AUDIT_ARCH, instruction_pointer: 0, args };
-        interpret::run(&program(), &data).unwrap() == libc::SECCOMP_RET_ALLOW
+        interpret::run(&program(may_trace), &data).unwrap() == libc::SECCOMP_RET_ALLOW
+    }
+
+    #[test]
+    fn tracer_seizes_answers_and_does_nothing_else() {
+        let (options, [number, result]) = (sys::ptrace::OPTIONS, sys::ptrace::ANSWER_WORDS);
+        let [cont, listen, info] = sys::ptrace::REQUESTS;
+        let made = [
+            [sys::ptrace::SEIZE, 7, 0, options, 0, 0],
+            [sys::ptrace::POKE, 7, number, u64::MAX, 0, 0],
+            [sys::ptrace::POKE, 7, result, 0, 0, 0],
+            [cont, 7, 0, 0, 0, 0],
+            [listen, 7, 0, 0, 0, 0],
+            [info, 7, 88, 0, 0, 0],
+        ];
+        for args in made {
+            assert!(is_allowed_to(true, "ptrace", args), "{args:x?}");
+            assert!(!is_allowed("ptrace", args), "{args:x?}");
+        }
+        let instruction_pointer = 16 * 8;
+        let others = [
+            [sys::ptrace::SEIZE, 7, 0, 0, 0, 0],
+            [sys::ptrace::SEIZE, 7, 0, options & !0x10_0000, 0, 0],
+            [sys::ptrace::POKE, 7, instruction_pointer, 0, 0, 0],
+            [u64::from(libc::PTRACE_PEEKDATA), 7, 0, 0, 0, 0],
+            [u64::from(libc::PTRACE_POKEDATA), 7, 0, 0, 0, 0],
+            [u64::from(libc::PTRACE_SETREGSET), 7, 0, 0, 0, 0],
+            [u64::from(libc::PTRACE_DETACH), 7, 0, 0, 0, 0],
+            [u64::from(libc::PTRACE_ATTACH), 7, 0, 0, 0, 0],
+        ];
+        for args in others {
+            assert!(!is_allowed_to(true, "ptrace", args), "{args:x?}");
+        }
+        assert!(is_allowed_to(true, "wait4", [0; 6]) && !is_allowed("wait4", [0; 6]));
     }
 
     #[test]
@@ -144,9 +182,11 @@ mod tests {
 
     #[test]
     fn everything_else_kills() {
-        let listed: Vec<&str> = calls::permits(&DESCRIPTORS).iter().map(|(name, _)| *name).collect();
-        for row in syscalls::TABLE.iter().filter(|row| !listed.contains(&row.name)) {
-            assert!(!is_allowed(row.name, [0; 6]), "{}", row.name);
+        for may_trace in [false, true] {
+            let listed: Vec<&str> = calls::permits(&DESCRIPTORS, may_trace).iter().map(|(name, _)| *name).collect();
+            for row in syscalls::TABLE.iter().filter(|row| !listed.contains(&row.name)) {
+                assert!(!is_allowed_to(may_trace, row.name, [0; 6]), "{}", row.name);
+            }
         }
     }
 }

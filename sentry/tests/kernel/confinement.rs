@@ -2,15 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use lazaret_sentry::handoff::FromSentry;
+use lazaret_sentry::handoff::{FromSentry, Interceptor};
 
 use crate::stage::{Sentry, Workload, plain, user_namespace};
 
 /// A sentry that watches a workload which waits.
 fn scene() -> (Sentry, Workload) {
     let userns = user_namespace();
-    let sentry = Sentry::start(&userns);
-    let mut workload = Workload::start(&userns, r#"c "getpid"; c "umount2", 8, 0;"#);
+    let sentry = Sentry::start(&userns, Interceptor::Notify);
+    let mut workload = Workload::start(&userns, Interceptor::Notify, r#"c "getpid"; c "umount2", 8, 0;"#);
     sentry.watch(&mut workload, plain(), &[]);
     (sentry, workload)
 }
@@ -108,7 +108,7 @@ fn its_private_memory_is_small() {
 fn step_that_fails_is_told_and_ends_it() {
     let userns = user_namespace();
     let no_directory = rustix::fs::memfd_create("root", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-    let sentry = Sentry::fork(&userns, no_directory);
+    let sentry = Sentry::fork(&userns, no_directory, false);
     let FromSentry::Failed { why } = sentry.hear() else { panic!("it says nothing") };
     assert!(why.starts_with("cannot enter the empty root: "), "{why}");
     assert_eq!(crate::endings::code(sentry), 1);

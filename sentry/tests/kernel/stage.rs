@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lazaret_profiles::plan::{Witness, sandbox};
 use lazaret_profiles::{bpf, syscalls};
-use lazaret_sentry::handoff::{self, FromSentry, Handoff, ToSentry};
+use lazaret_sentry::handoff::{self, FromSentry, Handoff, Interceptor, ToSentry};
 use lazaret_sentry::record::{Distinct, Line, Record, Summary, summarise};
 use lazaret_sentry::{Seat, serve};
 use nix::sched::CloneFlags;
@@ -24,8 +24,17 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, SocketFlags, SocketType, socketpair,
 };
+use rustix::process::DumpableBehavior;
 
 use crate::sys;
+
+/// Runs a scene by either interceptor: what a workload gets and what is recorded does not depend on it.
+pub(crate) fn on_both(scene: impl Fn(Interceptor)) {
+    for by in [Interceptor::Notify, Interceptor::Ptrace] {
+        eprintln!("by {by:?}");
+        scene(by);
+    }
+}
 
 /// How long anything may take before the test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -100,21 +109,21 @@ impl Drop for AuditFile {
 
 impl Sentry {
     /// Forks one into `userns` and waits until it is in its jail.
-    pub(crate) fn start(userns: &OwnedFd) -> Self {
-        let sentry = Self::fork(userns, empty_root());
+    pub(crate) fn start(userns: &OwnedFd, by: Interceptor) -> Self {
+        let sentry = Self::fork(userns, empty_root(), by == Interceptor::Ptrace);
         assert_eq!(sentry.hear(), FromSentry::Jailed);
         sentry
     }
 
     /// Forks one with this root.
-    pub(crate) fn fork(userns: &OwnedFd, empty_root: OwnedFd) -> Self {
+    pub(crate) fn fork(userns: &OwnedFd, empty_root: OwnedFd, may_trace: bool) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("lazaret-sentry-test-{}-{number}", std::process::id()));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
         let audit = rustix::fs::open(&path, flags, Mode::RUSR).unwrap();
         let (ours, control) = pair();
-        let seat = Seat { control, audit, proc: private_proc(), empty_root };
+        let seat = Seat { control, audit, proc: private_proc(), empty_root, may_trace };
         let child = sys::fork(move || {
             enter_as_last_id(userns);
             i32::from(serve(seat) != ExitCode::SUCCESS)
@@ -132,13 +141,21 @@ impl Sentry {
         self.control = pair().0;
     }
 
-    /// Hands a workload's listener over and waits until it is watched. Nobody but the sentry has it then.
+    /// Hands a workload's listener over, or has it traced, and waits until it is watched. Nobody but the sentry has the
+    /// listener then.
     pub(crate) fn watch(&self, workload: &mut Workload, handoff: Handoff, memory: &[BorrowedFd<'_>]) {
+        assert_eq!(self.hand_over(workload, handoff, memory), FromSentry::Watching);
+    }
+
+    /// Hands it over and returns what the sentry says.
+    pub(crate) fn hand_over(&self, workload: &mut Workload, handoff: Handoff, memory: &[BorrowedFd<'_>]) -> FromSentry {
+        let interceptor = if workload.is_traced { Interceptor::Ptrace } else { Interceptor::Notify };
+        let handoff = Handoff { sandbox_pid: workload.child.0.as_raw(), interceptor, ..handoff };
         let descriptors: Vec<BorrowedFd<'_>> =
-            workload.listener.iter().map(AsFd::as_fd).chain(memory.iter().copied()).collect();
+            workload.trap.iter().map(AsFd::as_fd).chain(memory.iter().copied()).collect();
         handoff::send_to_sentry(self.control.as_fd(), &ToSentry::Handoff(handoff), &descriptors).unwrap();
-        assert_eq!(self.hear(), FromSentry::Watching);
-        workload.listener = None;
+        workload.trap = None;
+        self.hear()
     }
 
     pub(crate) fn answer(&self, ticket: u64, errno: i32) {
@@ -190,7 +207,9 @@ impl Audit {
 #[derive(Debug)]
 pub(crate) struct Workload {
     pub(crate) child: Child,
-    listener: Option<OwnedFd>,
+    /// Its listener or its pidfd, until it is handed over.
+    trap: Option<OwnedFd>,
+    is_traced: bool,
     gate: OwnedFd,
     output: File,
 }
@@ -204,7 +223,7 @@ const PRELUDE: &str = r#"
 
 impl Workload {
     /// A process as root of `userns` that will run `script` once it is let go.
-    pub(crate) fn start(userns: &OwnedFd, script: &str) -> Self {
+    pub(crate) fn start(userns: &OwnedFd, by: Interceptor, script: &str) -> Self {
         let (ours, theirs) = pair();
         let (output, writing) = rustix::pipe::pipe().unwrap();
         let names: String = syscalls::TABLE.iter().map(|row| format!("{} => {}, ", row.name, row.number)).collect();
@@ -217,21 +236,41 @@ impl Workload {
             nix::unistd::setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).unwrap();
             rustix::stdio::dup2_stdout(&writing).unwrap();
             rustix::thread::set_no_new_privs(true).unwrap();
-            let listener = sys::install_with_listener(&bpf::emit(&sandbox(Witness::Notify)).unwrap());
-            send_descriptor(&theirs, listener.as_fd());
-            drop(listener);
+            match by {
+                Interceptor::Notify => {
+                    let listener = sys::install_with_listener(&bpf::emit(&sandbox(Witness::Notify)).unwrap());
+                    send_descriptor(&theirs, listener.as_fd());
+                }
+                Interceptor::Ptrace => {
+                    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable).unwrap();
+                    sys::install(&bpf::emit(&sandbox(Witness::Trace)).unwrap());
+                    rustix::net::send(&theirs, b"x", SendFlags::empty()).unwrap();
+                }
+            }
             receive_byte(&theirs);
             let arguments = [c"perl".to_owned(), c"-e".to_owned(), std::ffi::CString::new(script).unwrap()];
             nix::unistd::execv(c"/usr/bin/perl", &arguments).map_or(127, |never| match never {})
         });
         let child = Child(child);
-        let listener = Some(receive_descriptor(&ours));
-        Self { child, listener, gate: ours, output: output.into() }
+        let trap = match by {
+            Interceptor::Notify => receive_descriptor(&ours),
+            Interceptor::Ptrace => {
+                receive_byte(&ours);
+                rustix::process::pidfd_open(pid(child.0), rustix::process::PidfdFlags::empty()).unwrap()
+            }
+        };
+        Self { child, trap: Some(trap), is_traced: by == Interceptor::Ptrace, gate: ours, output: output.into() }
     }
 
     /// Lets the script begin.
     pub(crate) fn go(&self) {
         rustix::net::send(&self.gate, b"x", SendFlags::empty()).unwrap();
+    }
+
+    /// To be handed over once more.
+    pub(crate) fn trap_again(&mut self) {
+        let pidfd = rustix::process::pidfd_open(pid(self.child.0), rustix::process::PidfdFlags::empty()).unwrap();
+        self.trap = Some(pidfd);
     }
 
     /// The next line of the script's output.
@@ -260,7 +299,7 @@ impl Workload {
     /// Waits for its end, which has to be without an error of perl.
     pub(crate) fn finish(self) {
         let id = self.child.0;
-        assert!(self.listener.is_none(), "nobody watches it");
+        assert!(self.trap.is_none(), "nobody watches it");
         assert_eq!(self.child.wait(), WaitStatus::Exited(id, 0));
     }
 }
@@ -275,14 +314,15 @@ pub(crate) fn plain() -> Handoff {
         has_memory_usage: false,
         started: Duration::ZERO,
         sandbox_pid: 1,
+        interceptor: Interceptor::Notify,
     }
 }
 
 /// The whole run of a script beside a sentry: the results of its calls, and what was recorded.
-pub(crate) fn play(script: &str) -> (Vec<(i64, i32)>, Audit) {
+pub(crate) fn play(by: Interceptor, script: &str) -> (Vec<(i64, i32)>, Audit) {
     let userns = user_namespace();
-    let sentry = Sentry::start(&userns);
-    let mut workload = Workload::start(&userns, script);
+    let sentry = Sentry::start(&userns, by);
+    let mut workload = Workload::start(&userns, by, script);
     sentry.watch(&mut workload, plain(), &[]);
     workload.go();
     let calls = script.lines().filter(|line| line.trim_start().starts_with("c \"")).count();

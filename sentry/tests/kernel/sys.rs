@@ -21,16 +21,25 @@ pub(crate) fn fork(role: impl FnOnce() -> i32) -> Pid {
 
 /// Puts this thread under `program` and returns its listener. Needs no_new_privs.
 pub(crate) fn install_with_listener(program: &[Insn]) -> OwnedFd {
+    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    let listener = set_filter(program, flags);
+    // SAFETY: with NEW_LISTENER a result that is not negative is a new descriptor that nobody else owns.
+    unsafe { OwnedFd::from_raw_fd(i32::try_from(listener).unwrap()) }
+}
+
+/// Puts this thread under `program`. Needs no_new_privs.
+pub(crate) fn install(program: &[Insn]) {
+    assert_eq!(set_filter(program, 0), 0);
+}
+
+fn set_filter(program: &[Insn], flags: u64) -> i64 {
     let filter: Vec<libc::sock_filter> =
         program.iter().map(|insn| libc::sock_filter { code: insn.code, jt: insn.jt, jf: insn.jf, k: insn.k }).collect();
     let program = libc::sock_fprog { len: u16::try_from(filter.len()).unwrap(), filter: filter.as_ptr().cast_mut() };
-    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     // SAFETY: the kernel copies `len` instructions from `filter`, which lives past the call.
-    let listener =
-        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
-    assert!(listener >= 0, "seccomp: {}", std::io::Error::last_os_error());
-    // SAFETY: with NEW_LISTENER a result that is not negative is a new descriptor that nobody else owns.
-    unsafe { OwnedFd::from_raw_fd(i32::try_from(listener).unwrap()) }
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    assert!(result >= 0, "seccomp: {}", std::io::Error::last_os_error());
+    result
 }
 
 /// Closes every descriptor of this (forked) process but 0 to 2 and these.

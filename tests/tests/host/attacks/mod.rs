@@ -10,7 +10,7 @@ mod sockets;
 mod terminals;
 
 use lazaret_tests::bundle::Bundle;
-use lazaret_tests::lazaret::Lazaret;
+use lazaret_tests::lazaret::{INTERCEPTORS, Lazaret};
 use lazaret_tests::runc;
 use lazaret_tests::verdict::{self, Verdict};
 
@@ -50,23 +50,30 @@ impl Attack<'_> {
         assert!(self.refused.contains(&verdict.errno), "refused {how}, but in another way: {verdict:?}");
     }
 
-    /// Control, attack under the default configuration, attack with every capability, witness, neighbour.
+    /// Control; then, with either interceptor, the attack and its neighbour.
     pub(crate) fn prove(&self) {
         self.control();
-        let lazaret = Lazaret::new();
+        for interceptor in INTERCEPTORS {
+            self.prove_against(interceptor);
+        }
+    }
+
+    /// Attack under the default configuration, attack with every capability, witness, neighbour.
+    fn prove_against(&self, interceptor: &str) {
+        let lazaret = &Lazaret::by(interceptor);
         let verdict = verdict::of(&lazaret.run(&Bundle::attacker(self.arguments)));
-        self.assert_refused(&verdict, "under the default configuration");
+        self.assert_refused(&verdict, &format!("under the default configuration with {interceptor}"));
         let bundle = self.lax(true);
         let running = lazaret.launch(&bundle);
         running.wait();
         let verdict = verdict::parse(&running.output()).unwrap_or_else(|| panic!("no verdict: {}", running.output()));
-        self.assert_refused(&verdict, "with every capability");
+        self.assert_refused(&verdict, &format!("with every capability and {interceptor}"));
         if let Some(name) = self.witnessed {
             assert!(running.witnessed(name), "no record of {name}: {:?}", lazaret.audit(running.id()));
         }
         running.delete();
         let honest = verdict::of(&lazaret.run(&Bundle::attacker(&[self.neighbour]).lax_but_admissible()));
-        assert!(honest.ok, "the honest neighbour {} is refused too: {honest:?}", self.neighbour);
+        assert!(honest.ok, "the honest neighbour {} is refused too by {interceptor}: {honest:?}", self.neighbour);
     }
 }
 
