@@ -12,10 +12,10 @@ use rustix::fs::FileType;
 
 use crate::detached::{clone_in_peer_group, clone_tree};
 use crate::idmap;
-use crate::init::orders::{CgroupHierarchy, DeviceOrder, MountOrder, MountSource};
+use crate::init::orders::{Below, CgroupHierarchy, DeviceOrder, MountOrder, MountSource};
 use crate::network;
 use crate::spec::container::{Device, DeviceKind, IdMappings, Propagation};
-use crate::spec::mounts::{Mount, MountKind, Reach};
+use crate::spec::mounts::{Mount, MountKind, Reach, attr};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// The device nodes that every container gets (runtime-spec, "Default Devices").
@@ -67,14 +67,6 @@ pub enum TreeError {
         #[source]
         source: io::Error,
     },
-    /// An option that is not built yet.
-    #[error("mounts[{index}].options: {option} is not supported")]
-    Unsupported {
-        /// Index in `mounts`.
-        index: usize,
-        /// The option.
-        option: &'static str,
-    },
     /// A device node of the host.
     #[error("the host's {path} is not the device {major}:{minor}")]
     Device {
@@ -101,7 +93,6 @@ impl TreeError {
             Self::Source { .. } => 1520,
             Self::Idmap { .. } => 1521,
             Self::Attributes { .. } => 1522,
-            Self::Unsupported { .. } => 1523,
             Self::Device { .. } => 1524,
             Self::Sysfs(_) => 1525,
         }
@@ -113,7 +104,6 @@ impl TreeError {
         let hint = match self {
             Self::Source { .. } => "the source of a bind mount must exist on the host",
             Self::Idmap { .. } => "put the data on ext4, xfs, btrfs or tmpfs, or run this container with --mode native",
-            Self::Unsupported { .. } => "leave the option out",
             Self::Device { .. } => "lazaret needs a /dev with the standard nodes on the host",
             Self::Attributes { .. } | Self::Sysfs(_) => return None,
         };
@@ -151,20 +141,19 @@ pub fn prepare_mounts<'j>(
 fn prepare_mount(mount: &Mount, judged: Option<&OwnedFd>, setting: Setting<'_>) -> Result<MountOrder, TreeError> {
     let source = match &mount.kind {
         MountKind::Bind { source, recursive } => bind(mount, source, *recursive, judged, setting)?,
-        MountKind::Filesystem { copy_up: true, .. } => {
-            return Err(TreeError::Unsupported { index: mount.index, option: "tmpcopyup" });
-        }
         MountKind::Filesystem { fstype, .. } if fstype == "cgroup" || fstype == "cgroup2" => {
             MountSource::Cgroup { hierarchies: setting.cgroup_hierarchies.to_vec() }
         }
         MountKind::Filesystem { fstype, .. } if fstype == "sysfs" && setting.joined_network.is_some() => {
             joined_sysfs(setting)?
         }
-        MountKind::Filesystem { fstype, source, data, .. } => filesystem(fstype, source, data, setting),
+        MountKind::Filesystem { fstype, source, data, copy_up } => {
+            filesystem((fstype, source), data, *copy_up, setting)
+        }
     };
     let is_bind = matches!(mount.kind, MountKind::Bind { .. });
     // The attributes of a bind's tree are set already: here it still is ours alone.
-    let (attr_set, attr_clear) = if is_bind { (0, 0) } else { (mount.attr_set, mount.attr_clear) };
+    let (attr_set, attr_clear) = if is_bind { (0, 0) } else { attributes_of_one(mount) };
     Ok(MountOrder {
         index: Some(mount.index),
         destination: mount.destination.clone(),
@@ -173,6 +162,12 @@ fn prepare_mount(mount: &Mount, judged: Option<&OwnedFd>, setting: Setting<'_>) 
         attr_clear,
         propagation: mount.propagation,
     })
+}
+
+/// The attributes to set and to clear on a mount without a tree: those of the tree are its own, and are named last.
+fn attributes_of_one(mount: &Mount) -> (u64, u64) {
+    let set = (mount.attr_set & !mount.recursive_attr_clear) | mount.recursive_attr_set;
+    (set, (mount.attr_clear | mount.recursive_attr_clear) & (!set | attr::ATIME))
 }
 
 fn bind(
@@ -242,7 +237,12 @@ fn set_attributes(mount: &Mount, tree: &OwnedFd, setting: Setting<'_>) -> io::Re
     Ok(())
 }
 
-fn filesystem(fstype: &str, source: &str, data: &[(String, Option<String>)], setting: Setting<'_>) -> MountSource {
+fn filesystem(
+    (fstype, source): (&str, &str),
+    data: &[(String, Option<String>)],
+    copy_up: bool,
+    setting: Setting<'_>,
+) -> MountSource {
     let mapped = |value: &str| {
         value.parse().is_ok_and(|id| setting.userns.is_none() || idmap::to_host(&setting.mappings.gids, id).is_some())
     };
@@ -252,11 +252,13 @@ fn filesystem(fstype: &str, source: &str, data: &[(String, Option<String>)], set
         !(unmapped && fstype == "devpts" && key == "gid")
     };
     // The machine has one pool of terminals (kernel.pty.max); one container shall not take it all.
+    let has_mode = data.iter().any(|(key, _)| key == "mode");
     let bounded = data.iter().any(|(key, _)| key == "max");
     let bound = (setting.sandbox && fstype == "devpts" && !bounded).then(|| (text("max"), Some(text(TERMINALS))));
     let data =
         data.iter().filter(keep).map(|(key, value)| (text(key), value.as_deref().map(text))).chain(bound).collect();
-    MountSource::Filesystem { fstype: text(fstype), source: text(source), data }
+    let below = Below { keep_mode: fstype == "tmpfs" && !has_mode, copy_up };
+    MountSource::Filesystem { fstype: text(fstype), source: text(source), data, below }
 }
 
 /// The text up to a NUL, which JSON can carry and the kernel cannot.

@@ -8,6 +8,7 @@ pub mod orders;
 
 mod confine;
 mod console;
+mod copy_up;
 mod devices;
 mod error;
 mod exec;

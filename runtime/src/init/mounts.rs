@@ -7,12 +7,13 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use rustix::fs::{AtFlags, Mode};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
 
 use super::error::InitError;
 use super::inside::KernelMounts;
-use super::orders::{CgroupHierarchy, MountOrder, MountSource, Orders};
-use super::{inside, rootfs};
+use super::orders::{Below, CgroupHierarchy, MountOrder, MountSource, Orders};
+use super::{copy_up, inside, rootfs};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// File systems made early, by their place in the orders.
@@ -23,7 +24,7 @@ pub(super) fn make_filesystems(mounts: &mut [MountOrder]) -> Result<Made, InitEr
     mounts
         .iter()
         .map(|mount| match &mount.source {
-            MountSource::Filesystem { fstype, source, data } => {
+            MountSource::Filesystem { fstype, source, data, .. } => {
                 make(fstype, source, data).map(Some).map_err(|error| option_or_mount(mount, error))
             }
             MountSource::Tree { .. } | MountSource::Cgroup { .. } => Ok(None),
@@ -40,7 +41,8 @@ pub(super) fn place(orders: &Orders, made: Made) -> Result<KernelMounts, InitErr
                 put(orders, mount, tree, *directory)?;
                 remember(&mut kernel, mount, tree)
             }
-            (MountSource::Filesystem { .. }, Some(filesystem)) => {
+            (MountSource::Filesystem { below, .. }, Some(filesystem)) => {
+                take_over(orders, mount, *below, &filesystem)?;
                 put(orders, mount, &filesystem, true)?;
                 remember(&mut kernel, mount, &filesystem)
             }
@@ -49,6 +51,29 @@ pub(super) fn place(orders: &Orders, made: Made) -> Result<KernelMounts, InitErr
         }?;
     }
     Ok(kernel)
+}
+
+/// Gives a new file system what it takes over from the place that it will cover, if there is one.
+fn take_over(orders: &Orders, mount: &MountOrder, below: Below, filesystem: &OwnedFd) -> Result<(), InitError> {
+    if !below.keep_mode && !below.copy_up {
+        return Ok(());
+    }
+    let place = match inside::find(&orders.root.tree, &mount.destination) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.map_err(|source| failed(mount, source))?,
+    };
+    if below.copy_up {
+        copy_up::copy(&place, filesystem, &mount.destination).map_err(|error| InitError::Path {
+            operation: "copy up (tmpcopyup)",
+            path: error.path,
+            source: error.source,
+        })?;
+    }
+    if below.keep_mode {
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&place).map_err(|error| failed(mount, error))?.st_mode);
+        rustix::fs::chmodat(filesystem, ".", mode, AtFlags::empty()).map_err(|error| failed(mount, error))?;
+    }
+    Ok(())
 }
 
 fn remember(kernel: &mut KernelMounts, mount: &MountOrder, tree: &OwnedFd) -> Result<(), InitError> {

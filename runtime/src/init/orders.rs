@@ -131,12 +131,23 @@ pub enum MountSource {
         source: CString,
         /// Its parameters.
         data: Vec<(CString, Option<CString>)>,
+        /// What it takes over from what it covers.
+        below: Below,
     },
     /// The container's cgroup: cgroup2, or a tmpfs with a directory for each v1 hierarchy.
     Cgroup {
         /// v1 hierarchies (folder name, mount options), empty on pure v2.
         hierarchies: Vec<CgroupHierarchy>,
     },
+}
+
+/// What a new file system takes over from the directory that it covers.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Below {
+    /// The mode, as runc has it for a tmpfs whose options name none.
+    pub keep_mode: bool,
+    /// The content (`tmpcopyup`).
+    pub copy_up: bool,
 }
 
 /// A cgroup hierarchy as a container sees it: the folder's name and the mount's options; none means cgroup v2.

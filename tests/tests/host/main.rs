@@ -28,6 +28,7 @@ mod isolation;
 mod leaks;
 mod lifecycle;
 mod logs;
+mod mounts;
 mod pod;
 mod policy;
 mod privilege;
