@@ -18,3 +18,4 @@ pub mod refused;
 pub mod report;
 pub mod scratch;
 pub mod statistics;
+pub mod untrapped;

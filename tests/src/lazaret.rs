@@ -16,12 +16,16 @@ use crate::{deadline, leftover, programs};
 /// The two ways in which trapped calls reach the sentry. What is proven of one has to be proven of the other.
 pub const INTERCEPTORS: [&str; 2] = ["notify", "ptrace"];
 
+/// Names the interceptor of every test that does not choose one: the whole lane runs on either.
+pub const INTERCEPTOR_VARIABLE: &str = "LAZARET_TEST_INTERCEPTOR";
+
 /// lazaret with a `--root` of its own.
 #[derive(Debug)]
 pub struct Lazaret {
     state: Scratch,
     options: Vec<String>,
-    program: PathBuf,
+    /// The program and its arguments before, which run it.
+    command: Vec<String>,
 }
 
 impl Lazaret {
@@ -31,11 +35,14 @@ impl Lazaret {
         Self::with_options(&[])
     }
 
-    /// With further global options, such as `--mode native`.
+    /// With further global options, such as `--mode native`. The environment may choose the interceptor of those that do
+    /// not name one ([`INTERCEPTOR_VARIABLE`]).
     #[must_use]
     pub fn with_options(options: &[&str]) -> Self {
-        let options = options.iter().map(|option| (*option).to_owned()).collect();
-        Self { state: Scratch::new(), options, program: programs::lazaret() }
+        let chosen = std::env::var(INTERCEPTOR_VARIABLE).ok().filter(|_| !options.contains(&"--interceptor"));
+        let chosen = chosen.into_iter().flat_map(|interceptor| ["--interceptor".to_owned(), interceptor]);
+        let options = options.iter().map(|option| (*option).to_owned()).chain(chosen).collect();
+        Self { state: Scratch::new(), options, command: vec![programs::lazaret().display().to_string()] }
     }
 
     /// In its default mode, with one of [`INTERCEPTORS`].
@@ -52,8 +59,15 @@ impl Lazaret {
     pub fn of_a_copy(copy: &Path) -> Self {
         std::fs::copy(programs::lazaret(), copy).unwrap();
         let mut lazaret = Self::new();
-        lazaret.program = copy.to_owned();
+        lazaret.command = vec![copy.display().to_string()];
         lazaret
+    }
+
+    /// Run by another program, which gets it as the last of its arguments.
+    #[must_use]
+    pub fn run_by(mut self, runner: &[&str]) -> Self {
+        self.command = runner.iter().map(|word| (*word).to_owned()).chain(std::mem::take(&mut self.command)).collect();
+        self
     }
 
     /// The state directory.
@@ -71,8 +85,15 @@ impl Lazaret {
     /// `lazaret --root DIR ...`, to be completed by the test.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("--root").arg(self.root()).args(&self.options).args(arguments).env("LAZARET_TEST_ROOT", self.tag());
+        let (program, before) = self.command.split_first().expect("a program");
+        let mut command = Command::new(program);
+        command
+            .args(before)
+            .arg("--root")
+            .arg(self.root())
+            .args(&self.options)
+            .args(arguments)
+            .env("LAZARET_TEST_ROOT", self.tag());
         command
     }
 

@@ -1,4 +1,5 @@
-//! `bench-refusal`: what an intercepted refusal costs the one who tries, beside the kernel's own refusal.
+//! `bench-refusal`: what an intercepted refusal costs the one who tries, beside the kernel's own refusal; and what the
+//! interceptor costs those who try nothing. With a listener and with a tracer.
 //!
 //! A command for people; docs/performance.md says how to run it. It runs itself as the workload: natively, and under
 //! `lazaret do`, on one CPU and on all.
@@ -11,7 +12,9 @@ use clap::Parser;
 use lazaret_benches::machine::{self, Machine};
 use lazaret_benches::refused::{self, Attempt, Times};
 use lazaret_benches::report::{self, Table};
+use lazaret_benches::untrapped::{self, Cost, Work};
 use lazaret_benches::{pin, race};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Times refused calls natively and under lazaret.
@@ -30,6 +33,8 @@ enum RefusalError {
     NoLazaret(PathBuf),
     #[error("a call that has to be refused was not: {0}")]
     NotRefused(&'static str),
+    #[error("what is always allowed could not be done: {0}")]
+    NotDone(&'static str),
     #[error("cannot stay on one CPU")]
     Pin(#[source] rustix::io::Errno),
     #[error("cannot run the workload {0}")]
@@ -62,12 +67,22 @@ fn main() -> ExitCode {
     }
 }
 
+/// What a workload has found.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Findings {
+    refused: Vec<Times>,
+    untrapped: Vec<Cost>,
+}
+
 fn workload() -> Result<(), RefusalError> {
-    let mut times = Vec::new();
+    let mut findings = Findings::default();
     for attempt in Attempt::ALL {
-        times.push(refused::measure(*attempt).ok_or(RefusalError::NotRefused(attempt.name()))?);
+        findings.refused.push(refused::measure(*attempt).ok_or(RefusalError::NotRefused(attempt.name()))?);
     }
-    let line = serde_json::to_string(&times).map_err(RefusalError::Answer)?;
+    for work in Work::ALL {
+        findings.untrapped.push(untrapped::measure(*work).ok_or(RefusalError::NotDone(work.name()))?);
+    }
+    let line = serde_json::to_string(&findings).map_err(RefusalError::Answer)?;
     report::print([&line]).map_err(RefusalError::Print)
 }
 
@@ -78,23 +93,34 @@ fn measure(cli: &Cli) -> Result<(), RefusalError> {
     if !lazaret.is_file() {
         return Err(RefusalError::NoLazaret(lazaret));
     }
-    let mut table = Table::new(&["refused call", "recorded us", "min", "counted us", "min", "where"]);
-    // What is started inherits the CPUs, so all of this comes before the pinning.
-    let sandbox = |place| times(place, Command::new(&lazaret).args(["do", "--"]).arg(&own));
-    let free = sandbox("under lazaret, on all CPUs")?;
+    let native = |place| find(place, &mut Command::new(Path::new(&own)));
+    let sandbox = |place, interceptor| {
+        find(place, Command::new(&lazaret).args(["--interceptor", interceptor, "do", "--"]).arg(&own))
+    };
+    // What is started inherits the CPUs, so what uses all comes before the pinning.
+    let mut found = vec![
+        native("native, on all CPUs")?,
+        sandbox("notify, on all CPUs", "notify")?,
+        sandbox("ptrace, on all CPUs", "ptrace")?,
+    ];
     pin::to_one_cpu().map_err(RefusalError::Pin)?;
-    let native = times("native", &mut Command::new(Path::new(&own)))?;
-    let pinned = sandbox("under lazaret, on one CPU")?;
-    for (place, times) in [native, pinned, free] {
-        times.iter().for_each(|times| table.row(cells(place, times)));
+    found.push(native("native, on one CPU")?);
+    found.push(sandbox("notify, on one CPU", "notify")?);
+    found.push(sandbox("ptrace, on one CPU", "ptrace")?);
+    let mut table = Table::new(&["refused call", "recorded us", "min", "counted us", "min", "where"]);
+    let mut others = Table::new(&["what is not trapped", "us", "min", "where"]);
+    for (place, findings) in found {
+        findings.refused.iter().for_each(|times| table.row(cells(place, times)));
+        findings.untrapped.iter().for_each(|cost| others.row(cost_cells(place, cost)));
     }
     let mut lines = machine.lines();
     lines.extend(table.lines());
+    lines.extend(others.lines());
     lines.push(format!("load at the end {}", machine::load()));
     report::print(&lines).map_err(RefusalError::Print)
 }
 
-fn times(place: &'static str, command: &mut Command) -> Result<(&'static str, Vec<Times>), RefusalError> {
+fn find(place: &'static str, command: &mut Command) -> Result<(&'static str, Findings), RefusalError> {
     let command = command.arg(WORKLOAD_WORD).stdin(Stdio::null());
     let output = command.output().map_err(|error| RefusalError::Spawn(place, error))?;
     if !output.status.success() {
@@ -110,4 +136,8 @@ fn cells(place: &str, times: &Times) -> Vec<String> {
     cells.extend(numbers);
     cells.push(place.to_owned());
     cells
+}
+
+fn cost_cells(place: &str, cost: &Cost) -> Vec<String> {
+    vec![cost.work.clone(), report::micros(cost.time.0), report::micros(cost.time.1), place.to_owned()]
 }

@@ -122,6 +122,11 @@ impl InitError {
                 _ => None,
             };
         }
+        if let Self::Seccomp { source, .. } = self {
+            let busy = source.raw_os_error() == Some(libc::EBUSY);
+            return busy
+                .then_some("a supervisor outside has the one listener there can be; use --interceptor auto or ptrace");
+        }
         if let Self::Identity { source, .. } = self {
             let unmapped = source.raw_os_error() == Some(libc::EINVAL);
             return unmapped.then_some("the id is not mapped in the container's user namespace");

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::idmap;
 use crate::lifecycle::fit::Verb;
 use crate::lifecycle::{LifecycleError, kill};
-use crate::options::Options;
+use crate::options::{Intercepted, Options};
 use crate::state::{Directory, ProcessId, StateError, Status, Stored};
 
 /// How long killed processes may take to be gone.
@@ -63,6 +63,8 @@ fn remove(directory: &Directory) -> Result<(), Error> {
 /// Ends the container's processes, then lets sentry and monitor finish, and ends those that do not.
 fn end_processes(state: &Stored, id: &str) -> Result<(), Error> {
     if let Some(init) = state.init {
+        send_kill(init)?;
+        end_stuck_tracer(state, init, id)?;
         kill_and_wait(init, id)?;
     }
     if let Some(cgroup) = &state.cgroup {
@@ -85,13 +87,24 @@ fn kill_cgroup(cgroup: &Cgroup) -> Result<(), Error> {
     if cgroup.pids()?.is_empty() { Ok(()) } else { Ok(cgroup.kill()?) }
 }
 
-fn kill_and_wait(process: ProcessId, id: &str) -> Result<(), Error> {
-    if let Some(pidfd) = kill::open(process)?
-        && let Err(error) = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL)
-        && error != rustix::io::Errno::SRCH
-    {
-        return Err(LifecycleError::Signal(error.into()).into());
+/// The first process of a pid namespace ends after all others are reaped, and a traced process is reaped by its tracer
+/// first: one that is stopped would keep it for ever.
+fn end_stuck_tracer(state: &Stored, init: ProcessId, id: &str) -> Result<(), Error> {
+    match (state.interceptor, state.sentry) {
+        (Some(Intercepted::Ptrace), Some(sentry)) if !wait_for(init, FLUSH)? => kill_and_wait(sentry, id),
+        _ => Ok(()),
     }
+}
+
+fn send_kill(process: ProcessId) -> Result<(), Error> {
+    match kill::open(process)?.map(|pidfd| rustix::process::pidfd_send_signal(&pidfd, Signal::KILL)) {
+        Some(Err(error)) if error != rustix::io::Errno::SRCH => Err(LifecycleError::Signal(error.into()).into()),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn kill_and_wait(process: ProcessId, id: &str) -> Result<(), Error> {
+    send_kill(process)?;
     if wait_for(process, PATIENCE)? { Ok(()) } else { Err(LifecycleError::Undead(id.to_owned()).into()) }
 }
 

@@ -14,7 +14,7 @@ fn status_field(pid: i32, field: &str) -> String {
 
 /// The sentry of the only container of `lazaret`: the one process of ours with a filter of its own.
 #[track_caller]
-fn sentry_of(lazaret: &Lazaret, running: &Running<'_>) -> i32 {
+pub(crate) fn sentry_of(lazaret: &Lazaret, running: &Running<'_>) -> i32 {
     let user = std::fs::read_link(format!("/proc/{}/ns/user", running.pid())).unwrap();
     let all = leftover::processes(lazaret.tag());
     let is_sentry = |pid: &i32| {

@@ -28,6 +28,7 @@ mod report;
 mod sockets;
 mod supervised;
 mod terminal;
+mod turmoil;
 
 use report::{Act, Outcome};
 
@@ -45,6 +46,7 @@ fn acts() -> Vec<(&'static str, Act)> {
         files::ACTS,
         identity::ACTS,
         supervised::ACTS,
+        turmoil::ACTS,
         honest::ACTS,
     ]
     .concat()

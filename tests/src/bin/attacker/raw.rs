@@ -5,6 +5,7 @@
 use std::ffi::CString;
 use std::io::Read as _;
 use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Performs system call `number` with up to six register arguments.
 pub(crate) fn call(number: i64, arguments: &[u64]) -> Result<u64, i32> {
@@ -86,6 +87,23 @@ pub(crate) fn clone3(flags: u64, work: impl FnOnce() -> i32) -> Result<i32, i32>
         0 => exit_now(work()),
         pid => Ok(pid as i32),
     }
+}
+
+/// How many signals [`count_signals`] has counted.
+pub(crate) static SIGNALS: AtomicUsize = AtomicUsize::new(0);
+
+/// Has `signal` handled, with these flags of sigaction(2), by counting it.
+pub(crate) fn count_signals(signal: i32, flags: i32) -> Result<(), i32> {
+    extern "C" fn count(_signal: i32) {
+        SIGNALS.fetch_add(1, Ordering::SeqCst);
+    }
+    // SAFETY: sigaction is integers and a set of signals, for which zero is a valid value.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = count as extern "C" fn(i32) as usize;
+    action.sa_flags = flags;
+    // SAFETY: `action` is a live sigaction whose handler does nothing but count, which is safe in a handler.
+    let result = unsafe { libc::sigaction(signal, &raw const action, std::ptr::null_mut()) };
+    if result < 0 { Err(last_errno()) } else { Ok(()) }
 }
 
 /// Ends the process without running what the parent registered.

@@ -10,7 +10,7 @@ pub(crate) const ACTS: &[(&str, Act)] =
     &[("knock", knock), ("hidden-calls", hidden_calls), ("latency", latency), ("flood", flood)];
 
 /// One trapped call: a mount that is always refused.
-fn trapped() -> Result<u64, i32> {
+pub(crate) fn trapped() -> Result<u64, i32> {
     let (source, target, fstype) = (text("none"), text("/mnt"), text("tmpfs"));
     call(libc::SYS_mount, &[address(source.as_c_str()), address(target.as_c_str()), address(fstype.as_c_str()), 0, 0])
 }
