@@ -9,6 +9,7 @@ pub mod codes;
 mod config_file;
 pub mod field;
 mod locate;
+mod process_file;
 mod resources_file;
 
 use std::path::{Path, PathBuf};

@@ -107,6 +107,21 @@ pub fn send<M: serde::Serialize>(socket: impl AsFd, message: &M, fd: Option<&Own
     sent.map(|_count| ()).map_err(|error| ChannelError::Socket(error.into()))
 }
 
+/// Passes a descriptor to a caller that is no part of lazaret, in runc's form: `SCM_RIGHTS` with a byte string.
+///
+/// # Errors
+/// As `sendmsg(2)`.
+pub fn send_descriptor(socket: &OwnedFd, name: &[u8], fd: &OwnedFd) -> io::Result<()> {
+    let fds = [fd.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !ancillary.push(SendAncillaryMessage::ScmRights(&fds)) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    rustix::net::sendmsg(socket, &[IoSlice::new(name)], &mut ancillary, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
 /// Waits for one message and the descriptor that may come with it.
 ///
 /// # Errors

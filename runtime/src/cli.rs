@@ -1,5 +1,7 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
+pub(crate) mod exec;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -128,6 +130,8 @@ pub(crate) enum Verb {
     Start(Id),
     /// Print a container's state as JSON
     State(Id),
+    /// Execute a process in a container
+    Exec(Box<exec::Exec>),
     /// Send a signal to a container's first process
     Kill(Kill),
     /// Delete a stopped container
@@ -156,6 +160,20 @@ pub(crate) enum Verb {
     Restore(Ignored),
 }
 
+impl Verb {
+    /// For a verb that launches a process into a container: how many descriptors from 3 on are the caller's for it.
+    pub(crate) fn passes_on(&self) -> Option<u32> {
+        match self {
+            Self::Run(create) | Self::Create(create) => Some(create.preserve_fds),
+            Self::Exec(exec) => Some(exec.preserve_fds),
+            Self::Do(_) => Some(0),
+            Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
+            Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
+            Self::Features | Self::Checkpoint(_) | Self::Restore(_) => None,
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  lazaret do -- sh -c 'id; hostname; mount -t tmpfs none /mnt'")]
 pub(crate) struct Do {
@@ -178,6 +196,9 @@ pub(crate) struct Create {
     /// Write the first process's id to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,
+    /// Socket that receives the first process's pidfd
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) pidfd_socket: Option<PathBuf>,
     /// Pass this many descriptors, from 3 on, to the container
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) preserve_fds: u32,
@@ -370,6 +391,9 @@ mod tests {
             "--rootless=false ps --format json ID",
             "ps -f json ID",
             "list -q",
+            "exec --process /p --console-socket /s --pidfd-socket /f --detach --pid-file /i ID",
+            "exec -d -t -e A=1 -u 1:2 -g 3 -c CAP_CHOWN --cwd / --no-new-privs --ignore-paused ID sh -c id",
+            "exec ID ls -l",
             "pause ID",
             "resume ID",
             "update --resources=- ID",

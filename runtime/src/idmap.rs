@@ -132,6 +132,16 @@ fn enter_and_wait(userns: BorrowedFd<'_>, tell: &OwnedFd) -> u8 {
     }
 }
 
+/// The id mapping of the user namespace that a process is in.
+///
+/// # Errors
+/// [`IdmapError::Join`] when its maps cannot be read: it has ended.
+pub fn mappings_of_process(pid: i32) -> Result<IdMappings, IdmapError> {
+    let map = |name: &str| parse_map(&std::fs::read_to_string(format!("/proc/{pid}/{name}"))?);
+    let maps = map("uid_map").and_then(|uids| Ok(IdMappings { uids, gids: map("gid_map")? }));
+    maps.map_err(IdmapError::Join)
+}
+
 fn parse_map(text: &str) -> io::Result<Vec<IdRange>> {
     let line = |line: &str| {
         let mut fields = line.split_ascii_whitespace().map(str::parse::<u32>);

@@ -12,13 +12,15 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use lazaret::error::Error;
-use lazaret::lifecycle::{self, CreateRequest, LifecycleError, Outcome};
+use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome};
 use lazaret::options::{Mode, Options};
 
 use cli::{Cli, Verb};
 
 /// Exit status of a failure of our own (docker's and podman's convention).
 const FAILURE: u8 = 125;
+/// Exit status of a failure of `exec`.
+const EXEC_FAILURE: u8 = 255;
 /// Exit status of a command line that cannot be understood.
 const USAGE: u8 = 2;
 
@@ -48,16 +50,20 @@ fn main() -> ExitCode {
         Ok(()) => {}
         Err(error) => return refuse(&error),
     }
+    let is_exec = matches!(cli.verb, Verb::Exec(_));
     match perform(&options, cli.verb) {
         Ok(status) => ExitCode::from(status),
-        Err(error) => report(&error),
+        Err(error) if is_exec => report(&error, EXEC_FAILURE),
+        Err(error) => report(&error, error.exit_status()),
     }
 }
 
 /// Before anything else, for the verbs whose child will be inside a container. Without the right to (an ordinary user)
 /// there is no need: the container's ids are not the owner of anything of root's.
 fn seal(verb: &Verb, mode: Mode) -> std::io::Result<()> {
-    let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
+    if verb.passes_on().is_none() {
+        return Ok(());
+    }
     let out_of_reach = mode == Mode::Sandbox && lazaret::sealed::belongs_to_root_alone()?;
     if out_of_reach || !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -68,8 +74,7 @@ fn seal(verb: &Verb, mode: Mode) -> std::io::Result<()> {
 /// The process as the launcher wants it: nothing of the caller's open that is not to be passed on, and orphans of the
 /// container come to us.
 fn prepare_process(verb: &Verb) -> std::io::Result<()> {
-    let (Verb::Run(_) | Verb::Create(_) | Verb::Do(_)) = verb else { return Ok(()) };
-    let preserved = if let Verb::Run(create) | Verb::Create(create) = verb { create.preserve_fds } else { 0 };
+    let Some(preserved) = verb.passes_on() else { return Ok(()) };
     // A caller that ignores SIGCHLD would have us lose the exit statuses of our children.
     lazaret::sys::process::reset_signals()?;
     lazaret::sys::clone::close_from(3_u32.saturating_add(preserved))?;
@@ -88,6 +93,7 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
         Verb::Create(arguments) => lifecycle::create(options, request(arguments)).map(|_created| 0),
         Verb::Start(arguments) => lifecycle::start(options, &arguments.id).map(|()| 0),
         Verb::State(arguments) => lifecycle::state(options, &arguments.id).map(|state| print_json(&state)),
+        Verb::Exec(arguments) => exec(options, *arguments),
         Verb::Kill(arguments) => {
             let signal = lifecycle::parse_signal(arguments.signal_option.as_ref().unwrap_or(&arguments.signal))?;
             lifecycle::kill(options, &arguments.id, signal, arguments.all).map(|()| 0)
@@ -109,6 +115,29 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
     }
 }
 
+/// Any failure of ours is 255, as with runc and docker: below it are the statuses of commands.
+fn exec(options: &Options, mut arguments: cli::exec::Exec) -> Result<u8, Error> {
+    let process = match arguments.process() {
+        Ok(path) => lifecycle::ExecProcess::read(&path)?,
+        Err(command) => lifecycle::ExecProcess::Command(command),
+    };
+    let request = ExecRequest {
+        id: arguments.id,
+        process,
+        stdio: [None, None, None],
+        detach: arguments.detach,
+        pid_file: arguments.pid_file,
+        console_socket: arguments.console_socket,
+        pidfd_socket: arguments.pidfd_socket,
+        preserve_fds: arguments.preserve_fds,
+        ignore_paused: arguments.ignore_paused,
+    };
+    match lifecycle::exec(options, request)? {
+        Executed::Detached(_pid) => Ok(0),
+        Executed::Ended(outcome) => Ok(tell_end(&outcome)),
+    }
+}
+
 /// What cannot be printed has nobody who reads it.
 fn status_of(printed: std::io::Result<()>) -> u8 {
     if printed.is_ok() { 0 } else { FAILURE }
@@ -125,6 +154,7 @@ fn request(arguments: cli::Create) -> CreateRequest {
         bundle: arguments.bundle,
         pid_file: arguments.pid_file,
         console_socket: arguments.console_socket,
+        pidfd_socket: arguments.pidfd_socket,
         preserve_fds: arguments.preserve_fds,
         ..CreateRequest::default()
     }
@@ -153,7 +183,7 @@ fn print_json(value: &impl serde::Serialize) -> u8 {
 }
 
 /// One error: its number, its causes, and a hint.
-fn report(error: &Error) -> ExitCode {
+fn report(error: &Error, status: u8) -> ExitCode {
     let chain = error.chain();
     tracing::error!("{chain}");
     let mut text = format!("error[lazaret-{}]: {chain}", error.code());
@@ -162,7 +192,7 @@ fn report(error: &Error) -> ExitCode {
         text.push_str(&hint);
     }
     say(&text);
-    ExitCode::from(error.exit_status())
+    ExitCode::from(status)
 }
 
 fn refuse(why: &str) -> ExitCode {

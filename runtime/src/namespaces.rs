@@ -206,6 +206,56 @@ impl Plan {
     }
 }
 
+/// The namespaces of a running process that are not our own, for a newcomer to join by its pidfd (`setns(2)`).
+#[derive(Debug, Clone, Copy)]
+pub struct Shared {
+    kinds: i32,
+}
+
+impl Shared {
+    /// Those that the process `pid` has and we do not. A kind that this kernel does not know is in neither.
+    ///
+    /// # Errors
+    /// [`NamespaceError::Open`] when the process has ended.
+    pub fn with(pid: i32) -> Result<Self, NamespaceError> {
+        let mut kinds = 0;
+        for kind in NamespaceKind::ALL {
+            let name = kind.proc_name();
+            let own = format!("/proc/self/ns/{name}");
+            if kind == NamespaceKind::Time && !Path::new(&own).exists() {
+                continue;
+            }
+            if identity(&own)? != identity(&format!("/proc/{pid}/ns/{name}"))? {
+                kinds |= kind.clone_flag();
+            }
+        }
+        Ok(Self { kinds })
+    }
+
+    /// Whether a user namespace is among them.
+    #[must_use]
+    pub fn has_user(self) -> bool {
+        self.kinds & libc::CLONE_NEWUSER != 0
+    }
+
+    /// `CLONE_NEW*` flags of those that stage 1 joins, all at once.
+    #[must_use]
+    pub fn by_stage1(self) -> i32 {
+        self.kinds & !LATE
+    }
+
+    /// `CLONE_NEW*` flags of those that only the newcomer itself can join.
+    #[must_use]
+    pub fn by_itself(self) -> i32 {
+        self.kinds & LATE
+    }
+}
+
+/// A process that is born into a cgroup must see that from its cgroup namespace (`cgroup_attach_permissions` in
+/// kernel/cgroup/cgroup.c), and stage 1, which shares its memory with the launcher, may not change its clocks
+/// (`timens_install` in kernel/time/namespace.c).
+const LATE: i32 = libc::CLONE_NEWCGROUP | libc::CLONE_NEWTIME;
+
 /// Where the descriptors of joined namespaces come from: what policy judged is what is joined, not its path once more.
 struct Opener<'a> {
     judged: Option<&'a [(NamespaceKind, OwnedFd)]>,

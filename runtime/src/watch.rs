@@ -25,6 +25,9 @@ const GRACE: Duration = Duration::from_secs(1);
 /// How long the records of an ended container may take to be written.
 const FLUSH: Duration = Duration::from_secs(2);
 
+/// How long the sentry of a process that has ended may take to end too, if it was the last that it watched.
+const LAST_TASK: Duration = Duration::from_millis(20);
+
 /// A container under watch.
 #[derive(Debug)]
 pub struct Watched {
@@ -36,8 +39,19 @@ pub struct Watched {
     pub root: PathBuf,
     /// Its id.
     pub id: String,
+    /// Whose process it is that is watched.
+    pub subject: Subject,
     /// Set once the sentry's control socket reports nothing but its end.
     pub deaf: bool,
+}
+
+/// Whose process is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The container's first process, with whose end everything ends.
+    Container,
+    /// One that joined later. What it has started may outlive it, and the container does.
+    Joined,
 }
 
 /// What made [`Watched::until_end`] return.
@@ -116,7 +130,12 @@ impl Watched {
     /// The sentry is gone while the container lives, or seemed to: unless it says that nothing was left to watch, the
     /// container has lost its guard.
     fn sentry_ended(&mut self) -> io::Result<End> {
-        if self.sentry.take().is_some_and(|mut sentry| sentry.ended_in_order()) {
+        let is_done = self.sentry.take().is_some_and(|mut sentry| sentry.ended_in_order());
+        if is_done && self.subject == Subject::Joined {
+            // Everything that it watched is gone.
+            return Ok(End::Own);
+        }
+        if is_done {
             // Its last task is gone; how long the kernel takes to tear the rest down is no matter of the sentry's.
             while !self.wait(None, None)?.init {}
             return Ok(End::Own);
@@ -178,6 +197,17 @@ impl Watched {
             rustix::process::pidfd_send_signal(&sentry.pidfd, Signal::KILL)?;
         }
         Ok(())
+    }
+
+    /// Whether no sentry needs to be watched any more.
+    ///
+    /// # Errors
+    /// Only if waiting itself is impossible.
+    pub fn sentry_is_done(&mut self) -> io::Result<bool> {
+        let Some(sentry) = &mut self.sentry else { return Ok(true) };
+        let limit = Timespec::try_from(LAST_TASK).ok();
+        let mut polled = [PollFd::new(&sentry.pidfd, PollFlags::IN)];
+        Ok(rustix::event::poll(&mut polled, limit.as_ref())? != 0 && sentry.ended_in_order())
     }
 
     /// One request of the sentry. It holds no right over the container's UTS namespace, so it asks. Returns why the

@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod canary;
 pub mod containerd;
 pub mod deadline;
+pub mod descriptor;
 pub mod gates;
 pub mod image;
 pub mod lazaret;

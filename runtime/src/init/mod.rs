@@ -14,6 +14,7 @@ mod error;
 mod exec;
 mod identity;
 mod inside;
+pub mod join;
 mod mounts;
 mod names;
 mod paths;
@@ -42,7 +43,11 @@ pub fn run(orders: Orders) -> u8 {
 /// The steps, in the only order in which each of them still may do what it does.
 fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, InitError> {
     keep_own_descriptors(orders)?;
-    enter_cgroups(orders)?;
+    enter_cgroups(&orders.cgroup_tasks)?;
+    if orders.new_cgroup {
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWCGROUP)
+            .map_err(|error| InitError::Names { what: "cgroup namespace", source: error.into() })?;
+    }
     if orders.in_userns {
         identity::become_root_inside()?;
     }
@@ -74,14 +79,10 @@ fn keep_own_descriptors(orders: &Orders) -> Result<(), InitError> {
     sys::clone::close_all_but_from(3_u32.saturating_add(orders.workload.preserve_fds), &own).map_err(InitError::Gate)
 }
 
-/// Enters the v1 cgroups (v2's is where the clone put us), and a cgroup namespace whose root they then are.
-fn enter_cgroups(orders: &Orders) -> Result<(), InitError> {
-    for tasks in &orders.cgroup_tasks {
+/// Enters the v1 cgroups; v2's is where the clone put us. A cgroup namespace unshared after it has them as its root.
+fn enter_cgroups(tasks: &[std::os::fd::OwnedFd]) -> Result<(), InitError> {
+    for tasks in tasks {
         rustix::io::write(tasks, b"0").map_err(|error| InitError::Names { what: "cgroups", source: error.into() })?;
-    }
-    if orders.new_cgroup {
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWCGROUP)
-            .map_err(|error| InitError::Names { what: "cgroup namespace", source: error.into() })?;
     }
     Ok(())
 }

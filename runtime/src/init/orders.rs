@@ -47,6 +47,38 @@ pub struct Orders {
     pub workload: Workload,
 }
 
+/// The orders for a further process of a container that runs.
+#[derive(Debug)]
+pub struct JoinOrders {
+    /// `tasks` files of v1 cgroups to enter.
+    pub cgroup_tasks: Vec<OwnedFd>,
+    /// The namespaces that only the process itself can enter: the pidfd of the container's first process and
+    /// `CLONE_NEW*` flags.
+    pub namespaces: (OwnedFd, i32),
+    /// Standard streams of the workload; `None` keeps the inherited one.
+    pub stdio: [Option<OwnedFd>; 3],
+    /// Whether the process is in a user namespace of the container, whose root it first becomes.
+    pub in_userns: bool,
+    /// Connected to the caller's console socket: gets the terminal's master.
+    pub console: Option<OwnedFd>,
+    /// The workload.
+    pub workload: Workload,
+}
+
+impl JoinOrders {
+    /// Every descriptor among the orders.
+    pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        [&self.workload.channel, &self.namespaces.0]
+            .into_iter()
+            .chain(&self.cgroup_tasks)
+            .chain(self.stdio.iter().flatten())
+            .chain(&self.console)
+            .chain(&self.workload.gate)
+            .map(AsFd::as_fd)
+            .collect()
+    }
+}
+
 /// What is to be executed once the process is where it belongs.
 #[derive(Debug)]
 pub struct Workload {

@@ -12,6 +12,9 @@ use crate::state::{self, Directory, Status, Stored};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verb {
     Start,
+    Exec,
+    /// `exec --ignore-paused`.
+    ExecAtThaw,
     Kill,
     Delete,
     Pause,
@@ -25,8 +28,10 @@ impl Verb {
     const fn fits(self) -> &'static [Status] {
         match self {
             Self::Start => &[Status::Created],
-            Self::Kill | Self::Update | Self::Events => &[Status::Created, Status::Running, Status::Paused],
-            Self::Pause => &[Status::Created, Status::Running],
+            Self::Kill | Self::Update | Self::Events | Self::ExecAtThaw => {
+                &[Status::Created, Status::Running, Status::Paused]
+            }
+            Self::Pause | Self::Exec => &[Status::Created, Status::Running],
             Self::Resume => &[Status::Paused],
             Self::Delete => &[Status::Stopped],
         }
@@ -35,6 +40,7 @@ impl Verb {
     const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
+            Self::Exec | Self::ExecAtThaw => "exec a process in",
             Self::Kill => "kill",
             Self::Delete => "delete",
             Self::Pause => "pause",
@@ -50,7 +56,9 @@ impl Verb {
         match self {
             Self::Start | Self::Delete => false,
             Self::Pause | Self::Resume => status == Status::Stopped,
-            Self::Kill | Self::Update | Self::Events => matches!(status, Status::Creating | Status::Stopped),
+            Self::Kill | Self::Update | Self::Events | Self::Exec | Self::ExecAtThaw => {
+                matches!(status, Status::Creating | Status::Stopped)
+            }
         }
     }
 
@@ -118,8 +126,10 @@ mod tests {
 
     /// What each verb says in each status, in the order of [`Status::ALL`]: `ok`, `gone` (the words of a process that has
     /// ended) or `wrong`.
-    const EXPECTED: [(Verb, [&str; 5]); 7] = [
+    const EXPECTED: [(Verb, [&str; 5]); 9] = [
         (Verb::Start, ["wrong", "ok", "wrong", "wrong", "wrong"]),
+        (Verb::Exec, ["gone", "ok", "ok", "wrong", "gone"]),
+        (Verb::ExecAtThaw, ["gone", "ok", "ok", "ok", "gone"]),
         (Verb::Kill, ["gone", "ok", "ok", "ok", "gone"]),
         (Verb::Delete, ["wrong", "wrong", "wrong", "wrong", "ok"]),
         (Verb::Pause, ["wrong", "ok", "ok", "wrong", "gone"]),

@@ -18,7 +18,7 @@ use crate::lifecycle::terminal::Terminal;
 use crate::lifecycle::{CreateRequest, LifecycleError, create, delete, newborn};
 use crate::options::Options;
 use crate::state::{self, Status};
-use crate::watch::{End, Watched};
+use crate::watch::{End, Subject, Watched};
 
 /// How a foreground container ended.
 #[derive(Debug)]
@@ -75,6 +75,9 @@ fn see_through(options: &Options, id: &str, launched: Launched, signals: &Signal
         watched.kill();
     }
     let audit = options.root.join(id).join(state::AUDIT_FILE);
+    if waited.is_ok() {
+        watched.let_sentry_finish().map_err(LifecycleError::Wait)?;
+    }
     let refusals = refusals(&audit);
     delete(options, id, true)?;
     let (exit_status, ended_by_lazaret) = waited.map_err(LifecycleError::Wait)?;
@@ -82,7 +85,11 @@ fn see_through(options: &Options, id: &str, launched: Launched, signals: &Signal
 }
 
 /// Waits for the end, with a relay between the terminals if there are two.
-fn attend(watched: &mut Watched, connection: Option<&OwnedFd>, signals: &SignalFd) -> io::Result<(u8, Option<String>)> {
+pub(super) fn attend(
+    watched: &mut Watched,
+    connection: Option<&OwnedFd>,
+    signals: &SignalFd,
+) -> io::Result<(u8, Option<String>)> {
     let terminal = connection.map(Terminal::start).transpose()?;
     let waited = wait(watched, terminal.as_ref(), signals);
     if let Some(terminal) = terminal {
@@ -99,7 +106,6 @@ fn wait(watched: &mut Watched, terminal: Option<&Terminal>, signals: &SignalFd) 
             End::Caller => forward(watched, terminal, signals)?,
             End::Own => {
                 let status = exit_status(watched.init.as_fd())?;
-                watched.let_sentry_finish()?;
                 return Ok((status, ended_by));
             }
             End::Killed(reason) => {
@@ -133,7 +139,7 @@ fn forward(watched: &Watched, terminal: Option<&Terminal>, signals: &SignalFd) -
         return Ok(());
     }
     let ends = signal != Signal::WINCH && signal != Signal::CONT;
-    if ends && !handles(watched, signal) {
+    if ends && watched.subject == Subject::Container && !handles(watched, signal) {
         watched.kill();
         return Ok(());
     }
@@ -156,7 +162,7 @@ fn handles(watched: &Watched, signal: Signal) -> bool {
 }
 
 /// From here on these signals are read instead of ending us.
-fn take_signals() -> Result<SignalFd, Error> {
+pub(super) fn take_signals() -> Result<SignalFd, Error> {
     use nix::sys::signal::Signal::{SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
     let set: SigSet = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT].into_iter().collect();
     let taken =

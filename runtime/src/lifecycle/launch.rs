@@ -26,7 +26,7 @@ use crate::spec::container::{Container, IdMappings};
 use crate::spec::resources::Resources;
 use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Stored};
 use crate::sys;
-use crate::watch::Watched;
+use crate::watch::{Subject, Watched};
 
 /// Most processes and threads of a sandbox whose bundle sets no limit.
 const SANDBOX_PIDS: i64 = 4096;
@@ -118,6 +118,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch)?;
     undo.keep_sentry_if(confined.interceptor);
     (state.missing, state.interceptor) = (confined.missing, confined.interceptor);
+    newborn::send_pidfd(request.pidfd_socket.as_deref(), &init)?;
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
     finish_state(&mut state, &undo, &places.cgroup, opening, pid)?;
     write_state(&undo, &state)?;
@@ -209,7 +210,7 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
     // Taken out before Undo is dropped, which would remove it; dropped here it is only unlocked.
     drop(undo.directory.take());
     let sentry = undo.sentry.take();
-    Watched { init, sentry, root: options.root.clone(), id, deaf: false }
+    Watched { init, sentry, root: options.root.clone(), id, subject: Subject::Container, deaf: false }
 }
 
 fn origin(id: &str, bundle: PathBuf, container: &Container, mode: Mode, cgroup_places: Vec<PathBuf>) -> Origin {

@@ -14,6 +14,7 @@ mod create;
 mod default_config;
 mod delete;
 mod events;
+mod exec;
 mod features;
 mod fit;
 mod foreground;
@@ -40,6 +41,7 @@ pub use create::create;
 pub use default_config::{ConfigFileError, write_default_config};
 pub use delete::delete;
 pub use events::{Event, EventsError, events, parse_interval, stats};
+pub use exec::{Command, ExecRequest, Executed, Process as ExecProcess, exec};
 pub use features::features;
 pub use foreground::{Outcome, run, run_on_host_root};
 pub use host_root::HostRoot;
@@ -64,6 +66,8 @@ pub struct CreateRequest {
     pub pid_file: Option<PathBuf>,
     /// Socket that gets the terminal's master when the bundle asks for a terminal.
     pub console_socket: Option<PathBuf>,
+    /// Socket that gets the first process's pidfd.
+    pub pidfd_socket: Option<PathBuf>,
     /// How many descriptors from 3 on the workload shall inherit.
     pub preserve_fds: u32,
     /// The root file system.
@@ -126,6 +130,15 @@ pub enum LifecycleError {
     /// The console socket.
     #[error("could not connect to the console socket {path}")]
     ConsoleSocket {
+        /// Its path.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The socket for the process's pidfd.
+    #[error("could not send the pidfd to the socket {path}")]
+    PidfdSocket {
         /// Its path.
         path: PathBuf,
         /// The cause.
@@ -199,6 +212,7 @@ impl LifecycleError {
             Self::Terminal(_) => 1016,
             Self::ConsoleSocket { .. } => 1017,
             Self::Gate(_) => 1018,
+            Self::PidfdSocket { .. } => 1027,
             Self::Property { .. } => 1019,
             Self::PreserveFds { .. } => 1020,
             Self::Monitor(_) => 1021,
@@ -220,6 +234,9 @@ impl LifecycleError {
                 "another process is creating it: wait for that, or end that process"
             }
             Self::WrongStatus { verb: "delete", .. } => "kill it first, or use delete --force",
+            Self::WrongStatus { verb: "exec a process in", status: "paused", .. } => {
+                "resume it first; with --ignore-paused the process waits for that"
+            }
             Self::WrongStatus { .. } => "see lazaret state",
             Self::UnknownSignal(_) => "give a name such as TERM or SIGTERM, or a number from 1 to 64",
             Self::Terminal(_) => "process.terminal and --console-socket go together",
@@ -232,6 +249,7 @@ impl LifecycleError {
             | Self::Wait(_)
             | Self::PidFile { .. }
             | Self::ConsoleSocket { .. }
+            | Self::PidfdSocket { .. }
             | Self::Gate(_)
             | Self::Streams(_)
             | Self::Relay(_)

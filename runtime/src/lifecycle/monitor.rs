@@ -23,6 +23,13 @@ pub(super) fn fork(watched: Watched) -> Result<(), Error> {
     Ok(())
 }
 
+/// The same for a process that joined: several may, so the state does not name their monitors. Each ends with what it
+/// watches.
+pub(super) fn fork_unrecorded(watched: Watched) -> Result<(), Error> {
+    sys::clone::fork(move || monitor(watched)).map_err(LifecycleError::Monitor)?;
+    Ok(())
+}
+
 /// The monitor's life: nothing of the caller's terminal, session and descriptors, and an end with the container.
 fn monitor(mut watched: Watched) -> u8 {
     match detach(&watched).and_then(|()| watched.until_end(None)) {

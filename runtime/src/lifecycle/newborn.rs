@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lazaret_sentry::handoff;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Pid;
 
 use crate::cgroup::Cgroup;
@@ -171,6 +172,18 @@ pub(super) fn check_preserved(count: u32, mode: Mode) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Sends the process's pidfd to whoever listens at `path`, as runc does it: one byte string with the descriptor in
+/// `SCM_RIGHTS`.
+pub(super) fn send_pidfd(path: Option<&Path>, pidfd: &OwnedFd) -> Result<(), Error> {
+    let Some(path) = path else { return Ok(()) };
+    let send = || -> std::io::Result<()> {
+        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+        channel::send_descriptor(&socket, b"pidfd", pidfd)
+    };
+    send().map_err(|source| LifecycleError::PidfdSocket { path: path.to_owned(), source }.into())
 }
 
 /// Writes the first process's id for the caller, whole or not at all.

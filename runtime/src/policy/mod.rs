@@ -113,6 +113,21 @@ impl NamespaceKind {
             Self::Time => "time",
         }
     }
+
+    /// Its flag of `clone(2)` and `setns(2)`.
+    #[must_use]
+    pub fn clone_flag(self) -> i32 {
+        match self {
+            Self::User => libc::CLONE_NEWUSER,
+            Self::Mount => libc::CLONE_NEWNS,
+            Self::Pid => libc::CLONE_NEWPID,
+            Self::Network => libc::CLONE_NEWNET,
+            Self::Ipc => libc::CLONE_NEWIPC,
+            Self::Uts => libc::CLONE_NEWUTS,
+            Self::Cgroup => libc::CLONE_NEWCGROUP,
+            Self::Time => libc::CLONE_NEWTIME,
+        }
+    }
 }
 
 /// Something that runs weaker or other than the bundle asks, and safe all the same.

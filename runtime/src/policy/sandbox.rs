@@ -14,9 +14,9 @@ use std::path::Path;
 
 use super::host::Host;
 use super::object::{self, Object};
-use super::{Admitted, PolicyError, Source};
+use super::{Admitted, PolicyError, Source, Warning};
 use crate::bundle::field::Field;
-use crate::spec::container::Container;
+use crate::spec::container::{Capabilities, Container};
 use crate::spec::mounts::{Mount, MountKind};
 use sources::{Purpose, Question};
 
@@ -42,6 +42,13 @@ pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError
     let (capabilities, clipped) = rights::clip(container.process.capabilities);
     let warnings = rights::warnings(container, &clipped);
     Ok(Admitted { rootfs, binds, joins, capabilities, clipped, warnings })
+}
+
+/// The capabilities that a further process of an admitted container may have, and a warning about those it may not.
+#[must_use]
+pub fn admit_process(asked: Capabilities) -> (Capabilities, Option<Warning>) {
+    let (left, clipped) = rights::clip(asked);
+    (left, rights::clipped_warning(&clipped))
 }
 
 fn open_rootfs(container: &Container, host: &Host) -> Result<Source, PolicyError> {

@@ -19,6 +19,7 @@ mod config_tricks;
 mod console;
 mod containerd;
 mod denial_of_service;
+mod exec;
 mod faults;
 mod host_doors;
 mod image_tricks;

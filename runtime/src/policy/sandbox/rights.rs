@@ -99,15 +99,18 @@ pub(super) fn warnings(container: &Container, clipped: &[&'static str]) -> Vec<W
         return vec![privileged(container, clipped.len(), all_devices)];
     }
     let mut warnings = Vec::new();
-    if !clipped.is_empty() {
-        let text = format!("not granted in sandbox mode: {}", clipped.join(", "));
-        warnings.push(Warning { path: "process.capabilities", text });
-    }
+    warnings.extend(clipped_warning(clipped));
     if all_devices {
         let text = "ignored in sandbox mode: the sandbox's own device list holds".to_owned();
         warnings.push(Warning { path: "linux.resources.devices", text });
     }
     warnings
+}
+
+/// What to say of capabilities that are not granted.
+pub(super) fn clipped_warning(clipped: &[&'static str]) -> Option<Warning> {
+    let text = format!("not granted in sandbox mode: {}", clipped.join(", "));
+    (!clipped.is_empty()).then_some(Warning { path: "process.capabilities", text })
 }
 
 fn privileged(container: &Container, clipped: usize, all_devices: bool) -> Warning {

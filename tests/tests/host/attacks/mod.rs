@@ -50,6 +50,19 @@ impl Attack<'_> {
         assert!(self.refused.contains(&verdict.errno), "refused {how}, but in another way: {verdict:?}");
     }
 
+    /// The attack by a process that joins a container with every capability.
+    fn prove_joined(&self, lazaret: &Lazaret) {
+        let bundle = self.lax(true).args(&["/bin/sleep", "1000"]);
+        let running = lazaret.launch(&bundle);
+        let words = [&["exec", running.id(), "/attacker"], self.arguments].concat();
+        let verdict = verdict::of(&lazaret.verb(&words));
+        self.assert_refused(&verdict, "by a process that joined");
+        if let Some(name) = self.witnessed {
+            assert!(running.witnessed(name), "no record of {name} by a process that joined");
+        }
+        running.delete();
+    }
+
     /// Control; then, with either interceptor, the attack and its neighbour.
     pub(crate) fn prove(&self) {
         self.control();
@@ -72,6 +85,7 @@ impl Attack<'_> {
             assert!(running.witnessed(name), "no record of {name}: {:?}", lazaret.audit(running.id()));
         }
         running.delete();
+        self.prove_joined(lazaret);
         let honest = verdict::of(&lazaret.run(&Bundle::attacker(&[self.neighbour]).lax_but_admissible()));
         assert!(honest.ok, "the honest neighbour {} is refused too by {interceptor}: {honest:?}", self.neighbour);
     }
