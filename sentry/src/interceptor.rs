@@ -29,6 +29,9 @@ pub(crate) trait Interceptor {
     /// Why it is of no use any more.
     type Error: std::error::Error + Send + 'static;
 
+    /// Whether it can answer with `Verdict::AddFd`. Where it cannot, a call that needs it is refused.
+    const GIVES_DESCRIPTORS: bool;
+
     /// Blocks until something happens.
     fn receive(&mut self) -> Result<Arrival, Self::Error>;
 

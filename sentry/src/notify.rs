@@ -50,6 +50,8 @@ impl Listener {
 impl Interceptor for Listener {
     type Error = NotifyError;
 
+    const GIVES_DESCRIPTORS: bool = true;
+
     fn receive(&mut self) -> Result<Arrival, NotifyError> {
         match sys::receive(self.descriptor.as_fd(), &mut self.buffers) {
             Ok(raw) => Ok(Arrival::Call(

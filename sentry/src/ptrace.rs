@@ -106,6 +106,8 @@ impl Tracer {
 impl Interceptor for Tracer {
     type Error = TraceError;
 
+    const GIVES_DESCRIPTORS: bool = false;
+
     fn receive(&mut self) -> Result<Arrival, TraceError> {
         let Some((pid, change)) = self.next()? else { return Ok(Arrival::End) };
         match change {

@@ -57,6 +57,8 @@ enum CallError {
     Caller(#[from] TraceeError),
     #[error("cannot set the name")]
     Name(#[from] MonitorError),
+    #[error("a tracer cannot give the caller a descriptor")]
+    NoDescriptor,
     #[error("cannot describe the system")]
     System(#[from] sysinfo::SysinfoError),
 }
@@ -87,6 +89,10 @@ impl<I: Interceptor> Supervisor<I> {
         }
         // An error on the way is a refusal.
         let judged = facts.and_then(|facts| self.carry_out(caller, decide::decide(&request, facts)));
+        let judged = judged.and_then(|(verdict, finding)| {
+            let is_possible = I::GIVES_DESCRIPTORS || !matches!(verdict, Verdict::AddFd(_));
+            is_possible.then_some((verdict, finding)).ok_or(CallError::NoDescriptor)
+        });
         let (verdict, mut finding) = judged.unwrap_or_else(|error| Finding::failed(&error));
         if matches!(verdict, Verdict::Kill) {
             finding.error = self.have_killed(&request);

@@ -10,6 +10,7 @@ use lazaret_sentry::record::Outcome;
 use crate::stage::{Sentry, Workload, on_both, plain, play, user_namespace};
 
 const EPERM: i32 = 1;
+const ENOSYS: i32 = 38;
 const EFAULT: i32 = 14;
 const EINVAL: i32 = 22;
 
@@ -132,6 +133,23 @@ fn flood_is_refused_to_the_last_and_counted_exactly() {
         let written = u64::try_from(audit.records().len()).unwrap();
         assert_eq!(written + audit.summary().dropped, 20_000);
         assert!(written > 100, "{written}");
+    });
+}
+
+#[test]
+#[ignore = "needs root: seccomp listener"]
+fn calls_that_the_workloads_own_filter_hands_to_a_tracer_find_none() {
+    on_both(|by| {
+        let (results, audit) = play(
+            by,
+            r#"my $filter = pack("SCCL" x 4, 0x20, 0, 0, 0, 0x15, 0, 1, 110, 6, 0, 0, 0x7ff00007, 6, 0, 0, 0x7fff0000);
+            my $program = pack("S x6 P", 4, $filter);
+            c "seccomp", 1, 0, $program;
+            c "getppid";
+            c "umount2", 8, 0;"#,
+        );
+        assert_eq!(results, [(0, 0), (-1, ENOSYS), (-1, EPERM)]);
+        assert_eq!(audit.records().len(), 1);
     });
 }
 

@@ -51,6 +51,12 @@ fn a_chain_of_execs_stays_under_watch() {
 
 #[test]
 #[ignore = "needs root: namespaces, seccomp, ptrace"]
+fn a_thread_that_executes_takes_no_answer_of_another() {
+    works_on_both(&["exec-by-thread"]);
+}
+
+#[test]
+#[ignore = "needs root: namespaces, seccomp, ptrace"]
 fn job_control_works_as_without_a_sentry() {
     works_on_both(&["job-control"]);
 }

@@ -2,6 +2,7 @@
 //! Nothing of it may show that a sentry stands between.
 
 use std::io::{Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("ignored-signals", ignored_signals),
     ("spawn-many", spawn_many),
     ("exec-chain", exec_chain),
+    ("exec-by-thread", exec_by_thread),
+    ("exec-by-thread-once", exec_by_thread_once),
     ("job-control", job_control),
     ("call-in-flight", call_in_flight),
 ];
@@ -145,6 +148,27 @@ fn exec_chain(arguments: &[String]) -> Outcome {
     let next = left.saturating_sub(1).to_string();
     let further = left == 0 || answers_well(&["exec-chain", &next]);
     assure(refused() && further, "every link is refused and goes on")
+}
+
+/// Threads that execute while the first thread of their process has a trapped call in flight: the kernel then ends that
+/// thread and gives its id to the other one. Each new program does well.
+fn exec_by_thread(_: &[String]) -> Outcome {
+    let good = (0..40).filter(|_| answers_well(&["exec-by-thread-once"])).count();
+    assure(good == 40, &format!("{good} of 40 did well"))
+}
+
+fn exec_by_thread_once(_: &[String]) -> Outcome {
+    std::thread::spawn(|| {
+        std::thread::sleep(Duration::from_millis(3));
+        let error = own_command(&["trapped"]).exec();
+        println!("cannot execute: {error}");
+        raw::exit_now(1);
+    });
+    loop {
+        if !refused() {
+            raw::exit_now(2);
+        }
+    }
 }
 
 /// A child that is stopped, continued and ended, as its parent is told of it.
