@@ -34,7 +34,7 @@ impl Work {
         match self {
             Self::Spawn => "fork, exec and wait for /bin/true",
             Self::Thread => "start and join a thread",
-            Self::Call => (0..1000).all(|_| rustix::process::getppid().is_some()),
+            Self::Call => "1000 times getppid",
         }
     }
 
