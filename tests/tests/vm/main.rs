@@ -12,9 +12,11 @@
 )]
 
 mod cgroup;
+mod containerd;
 mod cpu;
 mod devices;
 mod freezer;
 mod memory;
 mod processes;
 mod statistics;
+mod systemd;
