@@ -11,6 +11,7 @@ pub mod field;
 mod locate;
 mod process_file;
 mod resources_file;
+mod spelling;
 
 use std::path::{Path, PathBuf};
 
@@ -181,9 +182,7 @@ impl Bundle {
     /// [`BundleError::Malformed`] or [`BundleError::WrongType`].
     pub fn parse(directory: PathBuf, text: String) -> Result<Self, BundleError> {
         let path = directory.join(CONFIG_NAME);
-        let raw = config_file::parse_raw(&path, &text)?;
-        let spec = config_file::parse_typed(&path, &text)?;
-        Ok(Self { directory, text, raw, spec })
+        Self::read(directory, &path, text)
     }
 
     /// The bundle `directory` with the configuration that was kept of it at `path`. The directory need not exist any more.
@@ -192,9 +191,13 @@ impl Bundle {
     /// Those of [`Bundle::load`] about the file.
     pub fn restore(path: &Path, directory: &Path) -> Result<Self, BundleError> {
         let text = config_file::read(path)?;
+        Self::read(directory.to_owned(), path, text)
+    }
+
+    fn read(directory: PathBuf, path: &Path, text: String) -> Result<Self, BundleError> {
         let raw = config_file::parse_raw(path, &text)?;
-        let spec = config_file::parse_typed(path, &text)?;
-        Ok(Self { directory: directory.to_owned(), text, raw, spec })
+        let spec = config_file::parse_typed(path, &spelling::of_the_library(&text, &raw))?;
+        Ok(Self { directory, text, raw, spec })
     }
 
     /// The configuration, byte by byte, to be kept and [restored](Self::restore).

@@ -12,6 +12,8 @@ pub mod channel;
 mod credentials;
 mod detached;
 pub mod error;
+pub mod hook_process;
+pub mod hooks;
 pub mod idmap;
 pub mod init;
 pub mod lifecycle;

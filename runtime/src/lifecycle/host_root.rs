@@ -14,6 +14,7 @@ use crate::lifecycle::launch::{Launch, Opening};
 use crate::lifecycle::{CreateRequest, LifecycleError, terminal};
 use crate::rootfs::Rootfs;
 use crate::spec::container::{Capabilities, Container, IdMappings, Namespace, Namespaces, Process};
+use crate::spec::hooks::Hooks;
 use crate::spec::mounts::{Mount, MountKind};
 use crate::spec::resources::Resources;
 
@@ -99,6 +100,9 @@ impl HostRoot {
                 terminal: terminal::is_interactive(),
                 console_size: None,
                 oom_score_adj: None,
+                io_priority: None,
+                scheduler: None,
+                exec_cpu_affinity: None,
                 apparmor_profile: None,
             },
         })
@@ -187,6 +191,11 @@ fn container(process: Process) -> Container {
         masked_paths: SECRETS.iter().map(PathBuf::from).chain(home_secrets()).collect(),
         readonly_paths: Vec::new(),
         seccomp: None,
+        hooks: Hooks::default(),
+        personality: None,
+        memory_policy: None,
+        time_offsets: None,
+        net_devices: Vec::new(),
         annotations: BTreeMap::new(),
     }
 }

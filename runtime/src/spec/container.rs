@@ -8,8 +8,12 @@ use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::path::PathBuf;
 
+use super::hooks::Hooks;
+use super::kernel_view::{MemoryPolicy, Personality, TimeOffsets};
 use super::mounts::Mount;
+use super::net_devices::NetDevice;
 use super::resources::Resources;
+use super::scheduling::{ExecCpuAffinity, IoPriority, Scheduler};
 
 /// One container, checked.
 #[derive(Debug, Clone)]
@@ -48,6 +52,16 @@ pub struct Container {
     pub readonly_paths: Vec<PathBuf>,
     /// `linux.seccomp`, compiled; `None` when the bundle has none.
     pub seccomp: Option<Seccomp>,
+    /// `hooks`.
+    pub hooks: Hooks,
+    /// `linux.personality`.
+    pub personality: Option<Personality>,
+    /// `linux.memoryPolicy`.
+    pub memory_policy: Option<MemoryPolicy>,
+    /// `linux.timeOffsets`, of a new time namespace.
+    pub time_offsets: Option<TimeOffsets>,
+    /// `linux.netDevices`.
+    pub net_devices: Vec<NetDevice>,
     /// `annotations`.
     pub annotations: BTreeMap<String, String>,
 }
@@ -59,6 +73,17 @@ pub struct Seccomp {
     pub program: lazaret_profiles::bpf::Program,
     /// Flags of `SECCOMP_SET_MODE_FILTER` (`SECCOMP_FILTER_FLAG_LOG`, `…_SPEC_ALLOW`, `…_TSYNC`).
     pub flags: u32,
+    /// Who answers calls with `SCMP_ACT_NOTIFY`; `None` when the profile has no such action.
+    pub agent: Option<Agent>,
+}
+
+/// Who gets the listener of a seccomp profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Agent {
+    /// `listenerPath`: its socket.
+    pub path: PathBuf,
+    /// `listenerMetadata`: passed on to it as it is.
+    pub metadata: String,
 }
 
 /// `process`: what to execute, as whom, with which rights.
@@ -90,6 +115,12 @@ pub struct Process {
     pub console_size: Option<(u16, u16)>,
     /// `oomScoreAdj`, -1000..=1000.
     pub oom_score_adj: Option<i32>,
+    /// `ioPriority`.
+    pub io_priority: Option<IoPriority>,
+    /// `scheduler`.
+    pub scheduler: Option<Scheduler>,
+    /// `execCPUAffinity`: for processes that join the container, not for its first one.
+    pub exec_cpu_affinity: Option<ExecCpuAffinity>,
     /// `apparmorProfile`: to write to `/proc/self/attr/apparmor/exec` before the exec. `None` when the bundle names
     /// none or `unconfined`; a machine without AppArmor never has one, the bundle is refused there.
     pub apparmor_profile: Option<CString>,

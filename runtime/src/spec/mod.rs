@@ -8,16 +8,21 @@ mod capability;
 pub mod container;
 mod device_nodes;
 mod error;
+pub mod hooks;
 mod id_ranges;
+pub mod kernel_view;
 mod limits;
 mod mount_check;
 mod mount_option;
 pub mod mounts;
 mod namespaces;
+pub mod net_devices;
+mod number_list;
 mod process;
 pub mod resources;
 mod rlimit;
 mod root;
+pub mod scheduling;
 mod schema;
 mod seccomp;
 pub mod supported;
@@ -99,6 +104,11 @@ fn check_with(bundle: &Bundle, apparmor_exists: bool) -> Result<Container, SpecE
         masked_paths: text::absolute_paths(bundle, "linux.maskedPaths", list(linux, Linux::masked_paths))?,
         readonly_paths: text::absolute_paths(bundle, "linux.readonlyPaths", list(linux, Linux::readonly_paths))?,
         seccomp: seccomp::check(bundle, linux)?,
+        hooks: hooks::check(bundle)?,
+        personality: kernel_view::personality(bundle, linux)?,
+        memory_policy: kernel_view::memory_policy(bundle, linux)?,
+        time_offsets: kernel_view::time_offsets(bundle, linux, &namespaces)?,
+        net_devices: net_devices::check(bundle, linux, &namespaces)?,
         annotations: root::annotations(bundle)?,
         namespaces,
         id_mappings,
@@ -183,7 +193,7 @@ mod tests {
             ("linux.maskedPaths[0]", |c| c["linux"]["maskedPaths"] = json!(["proc/kcore"])),
             ("linux.readonlyPaths[0]", |c| c["linux"]["readonlyPaths"] = json!(["/a\u{0}"])),
             ("annotations[\"\"]", |c| c["annotations"] = json!({"": "x"})),
-            ("hooks.poststop", |c| c["hooks"] = json!({"prestart": [], "poststop": [{"path": "/bin/true"}]})),
+            ("hooks.poststop[0].path", |c| c["hooks"] = json!({"prestart": [], "poststop": [{"path": "true"}]})),
             ("linux.intelRdt", |c| c["linux"]["intelRdt"] = json!({"closID": "a"})),
             ("windows", |c| c["windows"] = json!({"layerFolders": ["c"]})),
         ];

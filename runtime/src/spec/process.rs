@@ -7,7 +7,7 @@ use oci_spec::runtime::User;
 
 use super::container::Process;
 use super::error::SpecError;
-use super::{capability, rlimit, text};
+use super::{capability, rlimit, scheduling, text};
 use crate::bundle::Bundle;
 use crate::bundle::field::element;
 
@@ -47,6 +47,9 @@ pub(super) fn check(bundle: &Bundle, apparmor_exists: bool) -> Result<Process, S
         // The specification: consoleSize MUST be ignored without a terminal.
         console_size: if terminal { console_size(bundle, process.console_size())? } else { None },
         oom_score_adj: score,
+        io_priority: scheduling::io_priority(bundle, process)?,
+        scheduler: scheduling::scheduler(bundle, process)?,
+        exec_cpu_affinity: scheduling::exec_cpu_affinity(bundle)?,
         apparmor_profile: apparmor_profile(bundle, process.apparmor_profile().as_deref(), apparmor_exists)?,
     })
 }

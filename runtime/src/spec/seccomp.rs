@@ -11,7 +11,7 @@ use oci_spec::runtime::{
 };
 use serde_json::Value;
 
-use super::container::Seccomp;
+use super::container::{Agent, Seccomp};
 use super::error::SpecError;
 use super::text;
 use crate::bundle::Bundle;
@@ -31,18 +31,35 @@ pub(super) fn check(bundle: &Bundle, linux: Option<&Linux>) -> Result<Option<Sec
         return Ok(None);
     };
     let profile = Profile {
-        default: action(
-            bundle,
-            PATH,
-            ("defaultAction", "defaultErrnoRet"),
-            asked.default_action(),
-            asked.default_errno_ret(),
-        )?,
+        default: action(bundle, PATH, "defaultErrnoRet", asked.default_action(), asked.default_errno_ret())?,
         architectures: architectures(bundle),
         rules: rules(bundle, asked)?,
     };
     let program = compile(&profile).map_err(|source| SpecError::Seccomp { field: Field::new(PATH, None), source })?;
-    Ok(Some(Seccomp { program, flags: flags(bundle, asked)? }))
+    let agent = agent(bundle, asked, &profile)?;
+    let flags = flags(bundle, asked, agent.is_some())?;
+    Ok(Some(Seccomp { program, flags, agent }))
+}
+
+/// Who answers, if anything is to be answered: otherwise the specification has listenerPath ignored.
+fn agent(bundle: &Bundle, asked: &LinuxSeccomp, profile: &Profile) -> Result<Option<Agent>, SpecError> {
+    let metadata = asked.listener_metadata().clone().unwrap_or_default();
+    let path = asked.listener_path().as_deref().filter(|path| !path.as_os_str().is_empty());
+    if path.is_none() && !metadata.is_empty() {
+        let rule = "needs linux.seccomp.listenerPath, whose reader it is for";
+        return Err(SpecError::Needs { field: bundle.field("linux.seccomp.listenerMetadata"), rule });
+    }
+    let notifies = |(_, rule): &(usize, &OciRule)| rule.action == Action::Notify;
+    match (profile.rules.iter().enumerate().find(notifies), path) {
+        (None, _) => Ok(None),
+        (Some((index, _)), None) => {
+            let field = bundle.field(&format!("{}.action", element(&format!("{PATH}.syscalls"), index)));
+            Err(SpecError::Needs { field, rule: "needs linux.seccomp.listenerPath: somebody has to answer" })
+        }
+        (Some(_), Some(path)) => {
+            Ok(Some(Agent { path: text::absolute_path(bundle, "linux.seccomp.listenerPath", path)?, metadata }))
+        }
+    }
 }
 
 /// From the raw JSON: the names are the specification's, and were known when the file was read.
@@ -63,7 +80,7 @@ fn rule(bundle: &Bundle, at: &str, asked: &LinuxSyscall) -> Result<OciRule, Spec
     let checks = asked.args().as_deref().unwrap_or_default().iter().enumerate();
     Ok(OciRule {
         names: asked.names().clone(),
-        action: action(bundle, at, ("action", "errnoRet"), asked.action(), asked.errno_ret())?,
+        action: action(bundle, at, "errnoRet", asked.action(), asked.errno_ret())?,
         args: checks
             .map(|(index, check)| argument(bundle, &element(&format!("{at}.args"), index), check))
             .collect::<Result<_, _>>()?,
@@ -86,15 +103,15 @@ fn argument(bundle: &Bundle, at: &str, asked: &LinuxSeccompArg) -> Result<ArgChe
     Ok(ArgCheck { index, op, value: asked.value(), value_two: asked.value_two().unwrap_or(0) })
 }
 
-/// The action of the key `keys.0` with the number of the key `keys.1`, both below `at`.
+/// The action `asked` with the number of the key `number_key` below `at`.
 fn action(
     bundle: &Bundle,
     at: &str,
-    keys: (&str, &str),
+    number_key: &str,
     asked: LinuxSeccompAction,
     number: Option<u32>,
 ) -> Result<Action, SpecError> {
-    let number_key = || format!("{at}.{}", keys.1);
+    let number_key = || format!("{at}.{number_key}");
     let answer = match number {
         None => DEFAULT_ERRNO,
         Some(number) => match u16::try_from(number) {
@@ -110,10 +127,7 @@ fn action(
         LinuxSeccompAction::ScmpActTrace => return Ok(Action::Trace(answer)),
         LinuxSeccompAction::ScmpActLog => Action::Log,
         LinuxSeccompAction::ScmpActAllow => Action::Allow,
-        LinuxSeccompAction::ScmpActNotify => {
-            let why = "the sandbox owns the one seccomp listener that the kernel grants";
-            return Err(SpecError::Unsupported { field: bundle.field(&format!("{at}.{}", keys.0)), why });
-        }
+        LinuxSeccompAction::ScmpActNotify => Action::Notify,
     };
     if number.is_some() {
         return text::invalid(bundle, &number_key(), "only SCMP_ACT_ERRNO and SCMP_ACT_TRACE take a number");
@@ -122,18 +136,19 @@ fn action(
 }
 
 /// Flags of `seccomp(2)`, `SECCOMP_SET_MODE_FILTER`.
-fn flags(bundle: &Bundle, asked: &LinuxSeccomp) -> Result<u32, SpecError> {
+fn flags(bundle: &Bundle, asked: &LinuxSeccomp, has_agent: bool) -> Result<u32, SpecError> {
     let mut flags = 0;
     for (index, flag) in asked.flags().iter().flatten().enumerate() {
         flags |= match flag {
             LinuxSeccompFilterFlag::SeccompFilterFlagTsync => 1,
             LinuxSeccompFilterFlag::SeccompFilterFlagLog => 2,
             LinuxSeccompFilterFlag::SeccompFilterFlagSpecAllow => 4,
-            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => {
-                let why = "the flag belongs to a listener, and the sandbox owns the one that the kernel grants";
+            // The kernel: EINVAL without a listener.
+            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv if !has_agent => {
                 let field = bundle.field(&element(&format!("{PATH}.flags"), index));
-                return Err(SpecError::Unsupported { field, why });
+                return Err(SpecError::Needs { field, rule: "belongs to a listener: a rule with SCMP_ACT_NOTIFY" });
             }
+            LinuxSeccompFilterFlag::SeccompFilterFlagWaitKillableRecv => 1 << 5,
         };
     }
     Ok(flags)
@@ -166,17 +181,32 @@ mod tests {
         }))
         .unwrap()
         .unwrap();
-        assert_eq!(seccomp.flags, 6);
+        assert_eq!((seccomp.flags, seccomp.agent), (6, None));
+    }
+
+    #[test]
+    fn a_rule_that_notifies_has_an_agent_and_others_ignore_it() {
+        let profile = |action: &str| {
+            json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent", "listenerMetadata": "m",
+                   "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"],
+                   "syscalls": [{"names": ["getcwd"], "action": action}]})
+        };
+        let seccomp = checked(&profile("SCMP_ACT_NOTIFY")).unwrap().unwrap();
+        assert_eq!(seccomp.agent, Some(Agent { path: "/run/agent".into(), metadata: "m".to_owned() }));
+        assert_eq!(seccomp.flags, 32);
+        let mut quiet = profile("SCMP_ACT_LOG");
+        quiet["flags"] = json!([]);
+        assert_eq!(checked(&quiet).unwrap().unwrap().agent, None);
     }
 
     #[test]
     fn what_cannot_be_obeyed_is_refused_by_path() {
         let with = |syscall: Value| json!({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [syscall]});
         for (profile, path) in [
-            (json!({"defaultAction": "SCMP_ACT_NOTIFY"}), "defaultAction"),
+            (json!({"defaultAction": "SCMP_ACT_NOTIFY", "listenerPath": "/run/s"}), "linux.seccomp"),
             (json!({"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 4096}), "defaultErrnoRet"),
             (json!({"defaultAction": "SCMP_ACT_ALLOW", "defaultErrnoRet": 1}), "defaultErrnoRet"),
-            (json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/s"}), "listenerPath"),
+            (json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerMetadata": "m"}), "listenerMetadata"),
             (
                 json!({"defaultAction": "SCMP_ACT_ALLOW", "flags": ["SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV"]}),
                 "flags[0]",
@@ -187,6 +217,11 @@ mod tests {
                 with(json!({"names": ["read"], "action": "SCMP_ACT_LOG",
                             "args": [{"index": 6, "value": 0, "op": "SCMP_CMP_EQ"}]})),
                 "syscalls[0].args[0].index",
+            ),
+            (
+                json!({"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "run/s",
+                       "syscalls": [{"names": ["read"], "action": "SCMP_ACT_NOTIFY"}]}),
+                "listenerPath",
             ),
         ] {
             assert_eq!(checked(&profile).map(|_| ()), Err(path.to_owned()));

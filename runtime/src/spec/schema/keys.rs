@@ -1,17 +1,14 @@
 //! Every key of the runtime specification 1.3 and what lazaret does with it. Data only; [`super`] walks it.
 
 use super::Key;
-use super::Shape::{List, Object, Read, Refused, RefusedNumber};
+use super::Shape::{List, Map, Object, Read, Refused, RefusedNumber};
 
 const fn key(name: &'static str, shape: super::Shape) -> Key {
     Key { name, shape }
 }
 
 const OTHER_SYSTEM: &str = "it belongs to another operating system";
-const HOOKS: &str = "hooks are not run yet";
 const LABELS: &str = "SELinux labels are not set yet";
-const SCHEDULING: &str = "scheduling attributes are not set yet";
-const LISTENER: &str = "the sandbox owns the one seccomp listener that the kernel grants";
 const IO_RULES: &str = "per-device block I/O rules are not written yet";
 const REAL_TIME: &str = "real-time bandwidth does not exist in cgroup v2";
 const KERNEL_MEMORY: &str = "the kernel has no kernel-memory limits any more (since 5.4)";
@@ -35,13 +32,15 @@ pub(super) const TOP: &[Key] = &[
 ];
 
 const HOOK_POINTS: &[Key] = &[
-    key("prestart", Refused(HOOKS)),
-    key("createRuntime", Refused(HOOKS)),
-    key("createContainer", Refused(HOOKS)),
-    key("startContainer", Refused(HOOKS)),
-    key("poststart", Refused(HOOKS)),
-    key("poststop", Refused(HOOKS)),
+    key("prestart", List(HOOK)),
+    key("createRuntime", List(HOOK)),
+    key("createContainer", List(HOOK)),
+    key("startContainer", List(HOOK)),
+    key("poststart", List(HOOK)),
+    key("poststop", List(HOOK)),
 ];
+
+const HOOK: &[Key] = &[key("path", Read), key("args", Read), key("env", Read), key("timeout", Read)];
 
 const PROCESS: &[Key] = &[
     key("args", Read),
@@ -57,9 +56,19 @@ const PROCESS: &[Key] = &[
     key("oomScoreAdj", Read),
     key("apparmorProfile", Read),
     key("selinuxLabel", Refused(LABELS)),
-    key("ioPriority", Refused(SCHEDULING)),
-    key("scheduler", Refused(SCHEDULING)),
-    key("execCPUAffinity", Refused(SCHEDULING)),
+    key("ioPriority", Object(&[key("class", Read), key("priority", Read)])),
+    key("scheduler", Object(SCHEDULER)),
+    key("execCPUAffinity", Object(&[key("initial", Read), key("final", Read)])),
+];
+
+const SCHEDULER: &[Key] = &[
+    key("policy", Read),
+    key("nice", Read),
+    key("priority", Read),
+    key("flags", Read),
+    key("runtime", Read),
+    key("deadline", Read),
+    key("period", Read),
 ];
 
 const USER: &[Key] = &[
@@ -102,12 +111,14 @@ const LINUX: &[Key] = &[
     key("readonlyPaths", Read),
     key("seccomp", Object(SECCOMP)),
     key("mountLabel", Refused(LABELS)),
-    key("intelRdt", Refused("cache and bandwidth allocation (resctrl) is not set yet")),
-    key("memoryPolicy", Refused("NUMA memory policies are not set yet")),
-    key("netDevices", Refused("network devices are not moved into the container yet")),
-    key("personality", Refused("execution domains are not set: the sandbox's filter allows the default one alone")),
-    key("timeOffsets", Refused("clock offsets are not set yet")),
+    key("intelRdt", Refused("lazaret allocates no cache and no memory bandwidth (resctrl)")),
+    key("memoryPolicy", Object(&[key("mode", Read), key("nodes", Read), key("flags", Read)])),
+    key("netDevices", Map(&[key("name", Read)])),
+    key("timeOffsets", Object(&[key("monotonic", Object(TIME_OFFSET)), key("boottime", Object(TIME_OFFSET))])),
+    key("personality", Object(&[key("domain", Read), key("flags", Read)])),
 ];
+
+const TIME_OFFSET: &[Key] = &[key("secs", Read), key("nanosecs", Read)];
 
 const DEVICE: &[Key] = &[
     key("path", Read),
@@ -178,8 +189,8 @@ const SECCOMP: &[Key] = &[
     key("defaultErrnoRet", Read),
     key("architectures", Read),
     key("flags", Read),
-    key("listenerPath", Refused(LISTENER)),
-    key("listenerMetadata", Refused(LISTENER)),
+    key("listenerPath", Read),
+    key("listenerMetadata", Read),
     key(
         "syscalls",
         List(&[
