@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! launcher                          stage 2
+//!    | <------------------ Prepared -- |   only with hooks of the launcher's: everything is mounted
+//!    | -- Go ------------------------> |   they have run
 //!    | <---------------- Traceable -- |   only where a tracer is to trap its calls
 //!    | -- Traced or Untraced --------> |
+//!    | <---------- Listening listener -|   only with a seccomp agent of the bundle's; at any time before the next
 //!    | <------- Confined [listener] -- |   cgroups, namespaces, mounts, identity, filter are in place
 //!    | -- Go ------------------------> |   the sentry watches; execute, or wait at the gate
 //!    | <---------------- end of file - |   execve succeeded (the descriptor is close-on-exec)
@@ -37,6 +40,10 @@ pub enum ToInit {
 /// Stage 2 to launcher.
 #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum FromInit {
+    /// Everything is mounted and the root not yet changed; stage 2 waits for the launcher's hooks.
+    Prepared,
+    /// The bundle's own filter stands, and its listener comes along.
+    Listening,
     /// No listener, by choice or because the kernel grants none: the process asks to be traced, and may be until it is
     /// answered.
     Traceable,

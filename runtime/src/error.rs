@@ -4,9 +4,12 @@ use crate::bundle::BundleError;
 use crate::causes;
 use crate::cgroup::CgroupError;
 use crate::channel::{ChannelError, Failure};
+use crate::hook_process::HookError;
+use crate::hooks::KeptError;
 use crate::idmap::IdmapError;
 use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, UpdateError};
 use crate::namespaces::NamespaceError;
+use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
 use crate::policy::PolicyError;
 use crate::rootfs::RootfsError;
@@ -53,6 +56,15 @@ pub enum Error {
     /// A joined network namespace.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// A network device that moves.
+    #[error(transparent)]
+    NetDevice(#[from] NetDeviceError),
+    /// A hook.
+    #[error(transparent)]
+    Hook(#[from] HookError),
+    /// Hooks that are kept for later.
+    #[error(transparent)]
+    KeptHooks(#[from] KeptError),
     /// Root file system.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
@@ -109,6 +121,9 @@ impl Error {
             Self::Idmap(error) => error.code(),
             Self::Namespace(error) => error.code(),
             Self::Network(error) => error.code(),
+            Self::NetDevice(error) => error.code(),
+            Self::Hook(error) => error.code(),
+            Self::KeptHooks(error) => error.code(),
             Self::Rootfs(error) => error.code(),
             Self::Tree(error) => error.code(),
             Self::Cgroup(error) => error.code(),
@@ -141,10 +156,13 @@ impl Error {
             Self::Rootfs(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Cgroup(error) => error.hint(),
+            Self::NetDevice(error) => error.hint(),
+            Self::Hook(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
             Self::Update(_)
             | Self::Events(_)
             | Self::Network(_)
+            | Self::KeptHooks(_)
             | Self::Sentry(_)
             | Self::Launch(_)
             | Self::Channel(_) => None,
@@ -172,6 +190,9 @@ impl Error {
             | Self::Idmap(_)
             | Self::Namespace(_)
             | Self::Network(_)
+            | Self::NetDevice(_)
+            | Self::Hook(_)
+            | Self::KeptHooks(_)
             | Self::Rootfs(_)
             | Self::Tree(_)
             | Self::Cgroup(_)

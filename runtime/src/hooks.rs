@@ -74,8 +74,11 @@ impl Kept {
     pub fn read(directory: &Path) -> Result<Self, KeptError> {
         let path = directory.join(FILE);
         match std::fs::read(&path) {
-            Ok(text) => serde_json::from_slice(&text)
-                .map_err(|error| KeptError { operation: "understand", path, source: error.into() }),
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| KeptError {
+                operation: "understand",
+                path,
+                source: error.into(),
+            }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(source) => Err(KeptError { operation: "read", path, source }),
         }

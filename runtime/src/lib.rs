@@ -19,6 +19,8 @@ pub mod init;
 pub mod lifecycle;
 mod mounted_overlay;
 pub mod namespaces;
+pub mod net_devices;
+mod netlink;
 pub mod network;
 pub mod options;
 mod overlay;

@@ -101,6 +101,10 @@ codes! {
     POLICY_OTHER_POD = 1319;
     /// The root file system is a place that no container may have.
     POLICY_ROOTFS = 1320;
+    /// A hook that runs outside of the container.
+    POLICY_HOOK = 1321;
+    /// A field that reaches beyond the sandbox.
+    POLICY_REACH = 1322;
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::ffi::CStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use landlock::{
     AccessFs, CompatLevel, Compatible as _, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
@@ -13,7 +15,8 @@ use rustix::fs::{Mode, OFlags};
 
 use super::error::InitError;
 use super::inside;
-use super::orders::{Filter, LandlockScopes};
+use super::orders::{Confinement, Filter, LandlockScopes};
+use crate::channel::{self, FromInit};
 use crate::spec::container::Seccomp;
 use crate::sys;
 
@@ -98,8 +101,71 @@ pub(super) fn filter(
 }
 
 /// Installs the bundle's own profile. On top of the mode's filter it can only tighten: the kernel takes the stricter
-/// answer of all filters.
-pub(super) fn oci_profile(profile: &Seccomp) -> Result<(), InitError> {
-    sys::seccomp::install(&profile.program, profile.flags)
-        .map_err(|source| InitError::Seccomp { which: "bundle's (linux.seccomp)", source })
+/// answer of all filters. The listener of one with an agent goes to the launcher over `channel`.
+pub(super) fn oci_profile(profile: &Seccomp, channel: &OwnedFd) -> Result<(), InitError> {
+    let failed = |source| InitError::Seccomp { which: "bundle's (linux.seccomp)", source };
+    if profile.agent.is_none() {
+        return sys::seccomp::install(&profile.program, profile.flags).map_err(failed);
+    }
+    let messenger = Messenger::new(channel).map_err(InitError::Agent)?;
+    let listener = sys::seccomp::install_for_agent(&profile.program, profile.flags).map_err(failed)?;
+    messenger.hand_over(listener);
+    Ok(())
+}
+
+/// How often the messenger looks whether there is a listener.
+const STEP: Duration = Duration::from_micros(100);
+
+/// A thread that hands a listener over, because the filter that it belongs to may hold up every call of the thread that
+/// has installed it until the agent answers, which does not have the listener yet. It stands outside the filter, and
+/// learns of the listener without a system call of the other thread.
+struct Messenger {
+    slot: Arc<OnceLock<OwnedFd>>,
+}
+
+impl Messenger {
+    fn new(channel: &OwnedFd) -> io::Result<Self> {
+        let (slot, channel) = (Arc::new(OnceLock::new()), channel.try_clone()?);
+        let theirs = Arc::clone(&slot);
+        std::thread::Builder::new().spawn(move || {
+            // Ours alone means that no listener will come.
+            while Arc::strong_count(&theirs) > 1 || theirs.get().is_some() {
+                if let Some(listener) = theirs.get() {
+                    // A launcher that is gone needs none; the calls then get ENOSYS, as the last copy is closed here.
+                    let told = channel::send(&channel, &FromInit::Listening, Some(listener));
+                    return told.is_ok();
+                }
+                std::thread::sleep(STEP);
+            }
+            false
+        })?;
+        Ok(Self { slot })
+    }
+
+    fn hand_over(self, listener: OwnedFd) {
+        // It is empty: this is the only one who fills it.
+        if let Err(second) = self.slot.set(listener) {
+            drop(second);
+        }
+    }
+}
+
+/// What every process of the container has: its execution domain and where its memory comes from. Before any filter,
+/// which may refuse these calls.
+pub(super) fn kernel_view(confinement: &Confinement) -> Result<(), InitError> {
+    if let Some(personality) = confinement.personality {
+        sys::task::set_personality(personality.number()).map_err(|source| InitError::Identity {
+            what: "execution domain",
+            field: "linux.personality",
+            source,
+        })?;
+    }
+    if let Some(policy) = &confinement.memory_policy {
+        sys::task::set_memory_policy(policy.mode, &policy.nodes).map_err(|source| InitError::Identity {
+            what: "memory policy",
+            field: "linux.memoryPolicy",
+            source,
+        })?;
+    }
+    Ok(())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::causes;
 use crate::channel::{ChannelError, Failure};
+use crate::hook_process::HookError;
 
 /// A failed step of stage 2.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +51,10 @@ pub(crate) enum InitError {
     #[error("could not wait for start")]
     Gate(#[source] io::Error),
     #[error(transparent)]
+    Hook(#[from] HookError),
+    #[error("could not start the thread that hands the listener over (linux.seccomp)")]
+    Agent(#[source] io::Error),
+    #[error(transparent)]
     Channel(#[from] ChannelError),
 }
 
@@ -77,6 +82,8 @@ impl InitError {
             Self::Exec { .. } => 1623,
             Self::Gate(_) => 1630,
             Self::Channel(_) => 1631,
+            Self::Agent(_) => 1632,
+            Self::Hook(error) => error.code(),
         }
     }
 
@@ -91,6 +98,9 @@ impl InitError {
     }
 
     fn hint(&self) -> Option<String> {
+        if let Self::Hook(error) = self {
+            return error.hint();
+        }
         self.hint_by_kind().or_else(|| self.hint_by_cause()).map(str::to_owned)
     }
 

@@ -13,7 +13,7 @@ use rustix::process::DumpableBehavior;
 
 use super::error::InitError;
 use super::orders::Workload;
-use super::{confine, identity, reaper};
+use super::{confine, container_hooks, identity, reaper};
 use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::sys;
 
@@ -22,11 +22,12 @@ pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     drop_descriptors(workload)?;
     let process = &workload.process;
     let early = rustix::process::chdir(&process.cwd);
+    confine::kernel_view(&workload.confinement)?;
     if !process.no_new_privileges
         && let Some(profile) = &workload.confinement.oci
     {
         // Without no_new_privs only CAP_SYS_ADMIN may install a filter, and that is about to go.
-        confine::oci_profile(profile)?;
+        confine::oci_profile(profile, &workload.channel)?;
     }
     identity::assume(process)?;
     working_directory(&process.cwd, early)?;
@@ -60,6 +61,12 @@ fn drop_descriptors(workload: &Workload) -> Result<(), InitError> {
 fn confine_and_report(workload: &Workload) -> Result<(), InitError> {
     let missing = workload.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
     let filter = workload.confinement.filter.as_ref();
+    if workload.process.no_new_privileges
+        && let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_some())
+    {
+        // Not as late as others: its agent is to have the listener when the container is created.
+        confine::oci_profile(profile, &workload.channel)?;
+    }
     let await_tracer = || await_tracer(&workload.channel);
     let listener = filter.map(|filter| confine::filter(filter, await_tracer)).transpose()?.flatten();
     channel::send(&workload.channel, &FromInit::Confined { missing }, listener.as_ref())?;
@@ -123,15 +130,16 @@ fn accept(gate: &OwnedFd) -> Result<OwnedFd, InitError> {
 }
 
 fn execute(workload: &Workload, program: &CStr) -> Result<Infallible, InitError> {
+    container_hooks::before_workload(workload)?;
     let process = &workload.process;
     for rlimit in &process.rlimits {
         sys::process::set_own_rlimit(rlimit.resource, rlimit.soft, rlimit.hard)
             .map_err(|source| InitError::Identity { what: "resource limits", field: "process.rlimits", source })?;
     }
     if process.no_new_privileges
-        && let Some(profile) = &workload.confinement.oci
+        && let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_none())
     {
-        confine::oci_profile(profile)?;
+        confine::oci_profile(profile, &workload.channel)?;
     }
     nix::unistd::execve(program, &process.args, &process.env).map_err(|error| {
         let program = program.to_string_lossy().into_owned();

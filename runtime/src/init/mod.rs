@@ -8,6 +8,7 @@ pub mod orders;
 
 mod confine;
 mod console;
+mod container_hooks;
 mod copy_up;
 mod devices;
 mod error;
@@ -55,7 +56,7 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     identity::take_streams(&orders.stdio)?;
     rootfs::leave_host_propagation()?;
     let made = mounts::make_filesystems(&mut orders.mounts)?;
-    rootfs::attach(&orders.root)?;
+    rootfs::attach(&orders.root, orders.workload.hooks.as_ref().and_then(|hooks| hooks.root_path.as_deref()))?;
     let kernel = mounts::place(orders, made)?;
     let null = devices::make(orders)?;
     if let Some(socket) = orders.console.take() {
@@ -68,6 +69,7 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     }
     paths::protect(orders, &kernel, &null)?;
     drop((null, kernel));
+    container_hooks::before_change_of_root(&orders.workload)?;
     rootfs::pivot(&orders.root)?;
     exec::enter(&mut orders.workload)
 }

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 
 use lazaret_profiles::bpf::Program;
 
+use crate::hook_process::HookState;
 use crate::spec::container::{Device, Process, Propagation, Seccomp};
+use crate::spec::hooks::Hook;
+use crate::spec::kernel_view::{MemoryPolicy, Personality};
 
 /// The orders for one container's first process.
 #[derive(Debug)]
@@ -92,6 +95,8 @@ pub struct Workload {
     pub preserve_fds: u32,
     /// Whether the workload is to be a child of the first process instead of being it.
     pub as_child: bool,
+    /// Hooks of the container; `None` when it has none, and for processes that join it.
+    pub hooks: Option<Box<HookOrders>>,
     /// The listening socket that `start` connects to; `None` to go on at the launcher's word.
     pub gate: Option<OwnedFd>,
 }
@@ -214,6 +219,25 @@ pub struct Confinement {
     pub filter: Option<Filter>,
     /// The bundle's own seccomp profile, which can only tighten.
     pub oci: Option<Seccomp>,
+    /// The execution domain of every process.
+    pub personality: Option<Personality>,
+    /// Where every process gets its memory.
+    pub memory_policy: Option<MemoryPolicy>,
+}
+
+/// The hooks around a container's first process.
+#[derive(Debug)]
+pub struct HookOrders {
+    /// Whether the launcher runs hooks of its own before the change of root, for whose end stage 2 waits.
+    pub launcher_has_some: bool,
+    /// Before the change of root.
+    pub create_container: Vec<Hook>,
+    /// Before the workload.
+    pub start_container: Vec<Hook>,
+    /// What they are told; status and process are filled in.
+    pub state: HookState,
+    /// Where hooks expect the container's root file system on the host; `None` when none runs before the change of root.
+    pub root_path: Option<PathBuf>,
 }
 
 /// The mode's filter.

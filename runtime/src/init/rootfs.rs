@@ -1,6 +1,7 @@
 //! The root file system: attached over the host's tree, then made the root by `pivot_root(2)`, and the host's dropped.
 
 use std::io;
+use std::path::Path;
 
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags};
 
@@ -18,9 +19,18 @@ pub(super) fn leave_host_propagation() -> Result<(), InitError> {
 
 /// Attaches the root file system. It covers the current root, which needs no path on the host that the container's
 /// (unprivileged) root could not walk; everything that follows works on the descriptor.
-pub(super) fn attach(root: &RootOrder) -> Result<(), InitError> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
-    rustix::mount::move_mount(&root.tree, "", rustix::fs::CWD, "/", flags).map_err(|error| failed("attach", error))
+///
+/// Hooks that run before the change of root look for it at `path`, its place on the host, so with hooks it is attached
+/// there, unless our (perhaps unprivileged) root cannot walk to it.
+pub(super) fn attach(root: &RootOrder, path: Option<&Path>) -> Result<(), InitError> {
+    let at = |path: &Path| {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+        rustix::mount::move_mount(&root.tree, "", rustix::fs::CWD, path, flags)
+    };
+    match path.map(at) {
+        Some(Ok(())) => Ok(()),
+        None | Some(Err(_)) => at(Path::new("/")).map_err(|error| failed("attach", error)),
+    }
 }
 
 /// Makes the attached tree the root of this mount namespace and drops the host's.

@@ -7,9 +7,10 @@ use rustix::process::Signal;
 
 use crate::cgroup::Cgroup;
 use crate::error::Error;
+use crate::hooks::Kept;
 use crate::idmap;
 use crate::lifecycle::fit::Verb;
-use crate::lifecycle::{LifecycleError, kill};
+use crate::lifecycle::{LifecycleError, attendance, kill};
 use crate::options::{Intercepted, Options};
 use crate::state::{Directory, ProcessId, StateError, Status, Stored};
 
@@ -47,7 +48,15 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
         cgroup.delete()?;
     }
     Cgroup::remove_unused(&state.cgroup_places);
-    remove(&directory)
+    let hooks = Kept::read(directory.path());
+    remove(&directory)?;
+    drop(directory);
+    match hooks {
+        Ok(hooks) => hooks.poststop(|| attendance::hook_state(&state, Status::Stopped, 0)),
+        // As a hook that fails: the container is gone.
+        Err(error) => tracing::warn!("{}", crate::causes::chain(&error)),
+    }
+    Ok(())
 }
 
 /// The state directory last: as long as it is there, the rest can be found again.

@@ -12,17 +12,20 @@ use crate::bundle::Bundle;
 use crate::cgroup::{Cgroup, Hierarchies};
 use crate::channel::{self, ToInit};
 use crate::error::Error;
+use crate::hooks::Kept;
 use crate::idmap::{self, Lease};
 use crate::init;
+use crate::lifecycle::attendance::{self, Farewell};
 use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{CreateRequest, LifecycleError, newborn, terminal};
+use crate::lifecycle::{CreateRequest, LifecycleError, newborn, scheduling, terminal};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
 use crate::policy::{self, Admitted};
 use crate::sentry_link::Sentry;
 use crate::spec::container::{Container, IdMappings};
+use crate::spec::hooks::Hooks;
 use crate::spec::resources::Resources;
 use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Stored};
 use crate::sys;
@@ -86,7 +89,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
     let mut state = Stored::creating(origin(&request.id, bundle, &container, options.mode, cgroup_places));
     write_state(&undo, &state)?;
-    freeze_config(&undo, config.as_ref())?;
+    freeze_config(&undo, config.as_ref(), &container.hooks)?;
     let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
     let (channel, theirs) = channel::pair()?;
     let orders = orders::prepare(
@@ -99,14 +102,19 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
             mode: options.mode,
             interceptor: options.interceptor,
             gate: (opening == Opening::Gate).then(|| path.join(state::GATE_FILE)),
+            stored: &state,
         },
         theirs,
     )?;
-    let (pid, init) = clone_init(&places, orders)?;
+    let clocks = container.time_offsets.map(|offsets| offsets.to_string());
+    let (pid, init) = clone_init(&places, clocks.as_deref(), orders)?;
     let kept = init.try_clone().map_err(LifecycleError::Wait);
     undo.init = Some((pid, init));
+    undo.farewell = Some(Farewell::of(&container, &state));
     let init = kept?;
     newborn::set_oom_score(pid, container.process.oom_score_adj)?;
+    let agent = attendance::connect_agent(&container, &state, pid)?;
+    attendance::attend(&channel, &container, &state, pid)?;
     let watch = newborn::Watch {
         id: &request.id,
         pid,
@@ -115,10 +123,11 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
         cgroup: &places.cgroup,
         interceptor: options.interceptor,
     };
-    let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch)?;
+    let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch, agent)?;
     undo.keep_sentry_if(confined.interceptor);
     (state.missing, state.interceptor) = (confined.missing, confined.interceptor);
     newborn::send_pidfd(request.pidfd_socket.as_deref(), &init)?;
+    scheduling::apply(pid, &container.process)?;
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
     finish_state(&mut state, &undo, &places.cgroup, opening, pid)?;
     write_state(&undo, &state)?;
@@ -189,9 +198,10 @@ fn claim_directory(options: &Options, id: &str, undo: &mut Undo) -> Result<PathB
 }
 
 /// Later edits of the bundle's file have no effect: verbs that need it read this copy.
-fn freeze_config(undo: &Undo, config: Option<&Bundle>) -> Result<(), Error> {
+fn freeze_config(undo: &Undo, config: Option<&Bundle>, hooks: &Hooks) -> Result<(), Error> {
     let (Some(directory), Some(config)) = (&undo.directory, config) else { return Ok(()) };
-    Ok(directory.write_config(config)?)
+    directory.write_config(config)?;
+    Ok(Kept::of(hooks).write(directory.path())?)
 }
 
 fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {
@@ -201,6 +211,7 @@ fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {
 /// Everything stands: nothing is to be taken back any more.
 fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watched {
     undo.init = None;
+    undo.farewell = None;
     if let Some(guard) = undo.cgroup.take() {
         guard.keep();
     }
@@ -278,10 +289,10 @@ fn user_namespace(
     }
 }
 
-fn clone_init(places: &Places, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
+fn clone_init(places: &Places, clocks: Option<&str>, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
     let target = places.cgroup.clone_target();
     // The user namespace last: the others may belong to its parent, over which it has no right.
     let join = places.plan.join.iter().chain(&places.userns).map(|fd| fd.as_fd().into()).collect();
-    let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd) };
+    let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd), clocks };
     Ok(sys::clone::launch(&stage, move || init::run(orders))?)
 }

@@ -10,6 +10,8 @@ use rustix::process::Pid;
 use crate::rootfs::Rootfs;
 use crate::state::Status;
 
+mod agent;
+mod attendance;
 mod create;
 mod default_config;
 mod delete;
@@ -28,6 +30,7 @@ mod newborn;
 mod orders;
 mod pause;
 mod ps;
+mod scheduling;
 mod start;
 mod status;
 mod streams;
@@ -193,6 +196,15 @@ pub enum LifecycleError {
         /// Why.
         why: &'static str,
     },
+    /// The seccomp agent.
+    #[error("could not hand the seccomp listener to {path} (linux.seccomp.listenerPath)")]
+    Agent {
+        /// Its socket.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
     /// Processes of the container outlive its end.
     #[error("could not end every process of container {0:?}")]
     Undead(String),
@@ -223,6 +235,7 @@ impl LifecycleError {
             Self::NoCommand => 1022,
             Self::Undead(_) => 1023,
             Self::NotSupported { .. } => 1026,
+            Self::Agent { .. } => 1027,
         }
     }
 
@@ -243,6 +256,7 @@ impl LifecycleError {
             Self::Property { source, .. } if source.raw_os_error() == Some(libc::EPERM) => {
                 "raising it needs CAP_SYS_RESOURCE, which lazaret itself does not have here"
             }
+            Self::Agent { .. } => "the agent must listen there before the container is created",
             Self::NoCommand => "give it after two dashes: lazaret do -- sh -c 'id'",
             Self::NotRunning { .. }
             | Self::Signal(_)

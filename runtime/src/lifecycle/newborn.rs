@@ -14,6 +14,7 @@ use crate::cgroup::Cgroup;
 use crate::channel::{self, FromInit, ToInit};
 use crate::error::Error;
 use crate::lifecycle::LifecycleError;
+use crate::lifecycle::agent::{self, Agent};
 use crate::options::{Intercepted, Interceptor, Mode};
 use crate::sentry_link::{Sentry, SentryError};
 use crate::spec::container::{Container, Namespace, Rlimit};
@@ -50,21 +51,25 @@ pub(super) fn confine(
     sentry: Option<&Sentry>,
     container: &Container,
     watch: Watch<'_>,
+    mut agent: Option<Agent>,
 ) -> Result<Confined, Error> {
-    let (mut message, mut listener) = channel::receive::<FromInit>(channel)?;
+    let (mut message, mut listener) = agent::receive(channel, &mut agent)?;
     let mut untraced = None;
     let is_traceable = message == FromInit::Traceable;
     if is_traceable {
         untraced = trace(sentry, container, watch)?;
         let answer = if untraced.is_none() { ToInit::Traced } else { ToInit::Untraced };
         channel::send(channel, &answer, None)?;
-        (message, listener) = channel::receive::<FromInit>(channel)?;
+        (message, listener) = agent::receive(channel, &mut agent)?;
     }
     let mut missing = match message {
         FromInit::Confined { missing } => missing,
-        FromInit::Traceable => return Err(channel::ChannelError::OutOfTurn.into()),
+        FromInit::Traceable | FromInit::Prepared | FromInit::Listening => {
+            return Err(channel::ChannelError::OutOfTurn.into());
+        }
         FromInit::Failed(failure) => return Err(failure.into()),
     };
+    agent::settle(channel, agent)?;
     let interceptor = match (sentry, listener, &untraced) {
         (None, _, _) => None,
         (Some(sentry), Some(listener), _) => {
@@ -126,7 +131,7 @@ pub(super) fn executed(channel: &OwnedFd) -> Result<(), Error> {
     match channel::receive::<FromInit>(channel) {
         Err(channel::ChannelError::Closed) => Ok(()),
         Ok((FromInit::Failed(failure), _)) => Err(failure.into()),
-        Ok((FromInit::Confined { .. } | FromInit::Traceable, _)) => Err(channel::ChannelError::OutOfTurn.into()),
+        Ok((_message, _)) => Err(channel::ChannelError::OutOfTurn.into()),
         Err(error) => Err(error.into()),
     }
 }

@@ -9,9 +9,9 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use crate::cgroup::{Cgroup, Hierarchies};
 use crate::error::Error;
 use crate::idmap;
-use crate::init::orders::{CgroupHierarchy, Orders, RootOrder, SysctlOrder, Workload};
+use crate::init::orders::{CgroupHierarchy, HookOrders, Orders, RootOrder, SysctlOrder, Workload};
 use crate::lifecycle::launch::Places;
-use crate::lifecycle::{CreateRequest, LifecycleError, kernel_paths, streams, workload};
+use crate::lifecycle::{CreateRequest, LifecycleError, attendance, kernel_paths, streams, workload};
 use crate::namespaces::Network;
 use crate::network;
 use crate::options::{Interceptor, Mode};
@@ -19,6 +19,7 @@ use crate::policy::Admitted;
 use crate::rootfs::{self, Rootfs};
 use crate::spec::container::{Container, IdRange};
 use crate::spec::mounts::MountKind;
+use crate::state::{Status, Stored};
 use crate::trees::{self, Setting};
 
 /// What the orders are made from.
@@ -39,6 +40,8 @@ pub(super) struct Ingredients<'a> {
     pub(super) interceptor: Interceptor,
     /// Where the socket for `start` is to be, if there is to be one.
     pub(super) gate: Option<PathBuf>,
+    /// What is stored of the container.
+    pub(super) stored: &'a Stored,
 }
 
 impl Ingredients<'_> {
@@ -145,8 +148,26 @@ fn workload(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Workload, Error>
         confinement: workload::confinement(from.container, from.mode, from.interceptor)?,
         as_child: matches!(request.rootfs, Rootfs::ThrowAway { .. }),
         preserve_fds: request.preserve_fds,
+        hooks: hooks(from),
         gate: from.gate.as_deref().map(open_gate).transpose()?,
     })
+}
+
+/// The hooks that the container's first process runs, or waits for.
+fn hooks(from: &Ingredients<'_>) -> Option<Box<HookOrders>> {
+    let hooks = &from.container.hooks;
+    let launcher_has_some = attendance::awaited(from.container);
+    let before_change_of_root = launcher_has_some || !hooks.create_container.is_empty();
+    if !before_change_of_root && hooks.start_container.is_empty() {
+        return None;
+    }
+    Some(Box::new(HookOrders {
+        launcher_has_some,
+        create_container: hooks.create_container.clone(),
+        start_container: hooks.start_container.clone(),
+        state: attendance::hook_state(from.stored, Status::Creating, 0),
+        root_path: before_change_of_root.then(|| from.container.rootfs.clone()),
+    }))
 }
 
 /// The socket on which the container waits for `start`.

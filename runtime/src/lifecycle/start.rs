@@ -9,8 +9,9 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::error::Error;
-use crate::lifecycle::LifecycleError;
+use crate::hooks::Kept;
 use crate::lifecycle::fit::{self, Held, Verb};
+use crate::lifecycle::{LifecycleError, attendance};
 use crate::options::Options;
 use crate::state::{GATE_FILE, Phase};
 
@@ -25,15 +26,20 @@ pub fn start(options: &Options, id: &str) -> Result<(), Error> {
     match channel::receive::<FromInit>(&gate) {
         Err(ChannelError::Closed) => {}
         Ok((FromInit::Failed(failure), _)) => return Err(failure.into()),
-        Ok((FromInit::Confined { .. } | FromInit::Traceable, _)) => return Err(ChannelError::Closed.into()),
+        Ok((_message, _)) => return Err(ChannelError::OutOfTurn.into()),
         Err(error) => return Err(error.into()),
     }
     state.advance(Phase::Running)?;
     directory.write(&state)?;
     match std::fs::remove_file(directory.path().join(GATE_FILE)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(LifecycleError::Gate(error).into()),
-        _ => Ok(()),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(LifecycleError::Gate(error).into()),
+        _ => {}
     }
+    let hooks = Kept::read(directory.path())?;
+    // Unlocked: a hook may use other verbs on its container.
+    drop(directory);
+    hooks.poststart(|| attendance::running(&state));
+    Ok(())
 }
 
 fn connect(path: &Path) -> io::Result<OwnedFd> {

@@ -10,6 +10,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::cgroup::CgroupGuard;
 use crate::idmap::Lease;
+use crate::lifecycle::attendance::Farewell;
 use crate::options::Intercepted;
 use crate::sentry_link::Sentry;
 use crate::state::Directory;
@@ -30,6 +31,8 @@ pub(super) struct Undo {
     pub(super) sentry: Option<Sentry>,
     /// Its first process.
     pub(super) init: Option<(Pid, OwnedFd)>,
+    /// The hooks for its end, once others may have run.
+    pub(super) farewell: Option<Farewell>,
 }
 
 impl Undo {
@@ -57,6 +60,9 @@ impl Drop for Undo {
             && let Err(error) = directory.remove()
         {
             tracing::warn!(%error, "could not take back the state directory");
+        }
+        if let Some(farewell) = self.farewell.take() {
+            farewell.say();
         }
     }
 }

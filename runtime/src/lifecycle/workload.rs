@@ -49,8 +49,9 @@ pub(super) fn confinement(
     interceptor: Interceptor,
 ) -> Result<Confinement, LifecycleError> {
     let oci = container.seccomp.clone();
+    let (personality, memory_policy) = (container.personality, container.memory_policy.clone());
     if mode == Mode::Native {
-        return Ok(Confinement { landlock: None, filter: None, oci });
+        return Ok(Confinement { landlock: None, filter: None, oci, personality, memory_policy });
     }
     let emit = |witness| bpf::emit(&plan::sandbox(witness)).map_err(LifecycleError::Filter);
     let emit_if = |wanted: bool, witness| wanted.then(|| emit(witness)).transpose();
@@ -63,7 +64,7 @@ pub(super) fn confinement(
         signal: container.namespaces.pid == Namespace::Host,
         abstract_unix: container.namespaces.network == Namespace::Host,
     };
-    Ok(Confinement { landlock: Some(scopes), filter: Some(filter), oci })
+    Ok(Confinement { landlock: Some(scopes), filter: Some(filter), oci, personality, memory_policy })
 }
 
 /// A connection over which the terminal's master goes: to the socket at `path`, or our own end of one.

@@ -208,6 +208,24 @@ pub enum PolicyError {
         /// Last host id.
         last: u32,
     },
+    /// A hook that runs on the host.
+    #[error("{field}: a hook that runs outside of the container is not allowed in sandbox mode")]
+    Hook {
+        /// Its path.
+        field: Field,
+        /// The node's list of those that are.
+        list: PathBuf,
+    },
+    /// A field that reaches beyond the sandbox.
+    #[error("{field}: {rule}")]
+    Reach {
+        /// The field.
+        field: Field,
+        /// The rule it breaks.
+        rule: &'static str,
+        /// What would do.
+        instead: &'static str,
+    },
     /// Facts about the machine cannot be had; without them nothing can be judged.
     #[error("cannot read {}, which the policy needs", path.display())]
     Facts {
@@ -252,6 +270,8 @@ impl PolicyError {
             Self::Propagation { .. } => codes::POLICY_PROPAGATION,
             Self::Destination { .. } => codes::POLICY_DESTINATION,
             Self::HostIds { .. } => codes::POLICY_HOST_IDS,
+            Self::Hook { .. } => codes::POLICY_HOOK,
+            Self::Reach { .. } => codes::POLICY_REACH,
             Self::Facts { .. } | Self::MountTable { .. } => codes::POLICY_FACTS,
         }
     }
@@ -278,7 +298,9 @@ impl PolicyError {
             | Self::Filesystem { field }
             | Self::Propagation { field }
             | Self::Destination { field, .. }
-            | Self::HostIds { field, .. } => Some(field),
+            | Self::HostIds { field, .. }
+            | Self::Hook { field, .. }
+            | Self::Reach { field, .. } => Some(field),
             Self::Facts { .. } | Self::MountTable { .. } => None,
         }
     }
@@ -321,6 +343,13 @@ impl PolicyError {
             }
             Self::ForeignMount { .. } => "bind a path that lazaret's own mount namespace shows",
             Self::Destination { .. } => "choose another destination",
+            Self::Hook { list, .. } => {
+                return Some(format!(
+                    "list the program in {}, if it is the engine's or the node's own, {TRUSTED}",
+                    list.display()
+                ));
+            }
+            Self::Reach { instead, .. } => instead,
         };
         Some(format!("{allowed}, {TRUSTED}"))
     }

@@ -2,6 +2,7 @@
 //! of the tables, who listens on which unix socket, and which namespaces are the host's own. All I/O of the policy apart
 //! from opening the sources (`object`) is here; nothing is decided.
 
+pub mod hooks;
 mod listeners;
 mod places;
 
@@ -55,6 +56,8 @@ pub struct Host {
     pub listeners: Vec<Listener>,
     /// The host's own namespaces: those of the runtime and of process 1.
     pub namespaces: BTreeMap<NamespaceKind, Vec<Identity>>,
+    /// Programs that may run as hooks.
+    pub hooks: hooks::AllowedHooks,
 }
 
 /// Of this thread: the descriptors that are judged against it are opened by this thread.
@@ -71,8 +74,9 @@ impl Host {
         let mounts = read_mounts()?;
         let listeners = if binds { listeners::gather(&mounts)? } else { Vec::new() };
         let namespaces = if joins_any(&container.namespaces) { own_namespaces()? } else { BTreeMap::new() };
+        let hooks = hooks::AllowedHooks::gather(container)?;
         let mut resolver = places::Resolver::default();
-        Ok(Self { listeners, namespaces, ..Self::from_tables(mounts, &mut |path| resolver.resolve(path)) })
+        Ok(Self { listeners, namespaces, hooks, ..Self::from_tables(mounts, &mut |path| resolver.resolve(path)) })
     }
 
     /// The tables on a machine with these mounts, on which `resolve` says where a path leads, if that is elsewhere.
@@ -84,7 +88,8 @@ impl Host {
             |rows: &'static [Opening]| rows.iter().map(|row| places::place(row, &[row.path], resolve)).collect();
         let (openings, rootfs_openings) = (openings(OPENINGS), openings(ROOTFS_OPENINGS));
         let (listeners, namespaces) = (Vec::new(), BTreeMap::new());
-        Self { mounts, trees, openings, rootfs_openings, engines, listeners, namespaces }
+        let hooks = hooks::AllowedHooks::default();
+        Self { mounts, trees, openings, rootfs_openings, engines, listeners, namespaces, hooks }
     }
 
     /// Whether `identity` is a namespace of the host.

@@ -6,6 +6,7 @@
 
 mod mounts;
 mod namespaces;
+mod reach;
 mod rights;
 mod sources;
 
@@ -30,6 +31,7 @@ pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError
     namespaces::refuse_missing(container)?;
     rights::refuse_host_ids(container)?;
     rights::refuse_devices(container)?;
+    reach::refuse(container, &host.hooks)?;
     mounts::refuse_shared_root(container)?;
     for mount in &container.mounts {
         mounts::refuse_kind(mount)?;

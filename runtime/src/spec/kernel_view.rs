@@ -14,13 +14,24 @@ const NODES: u32 = 1024;
 /// Nanoseconds of a second.
 const SECOND: u32 = 1_000_000_000;
 
-/// An execution domain with the kernel's number (linux/personality.h).
+/// An execution domain (linux/personality.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Personality {
     /// `PER_LINUX`
-    Linux = 0x0000,
+    Linux,
     /// `PER_LINUX32`: uname(2) names a 32-bit machine.
-    Linux32 = 0x0008,
+    Linux32,
+}
+
+impl Personality {
+    /// The number of `personality(2)`.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Linux => 0x0000,
+            Self::Linux32 => 0x0008,
+        }
+    }
 }
 
 /// What the clocks of a time namespace are ahead of the host's (time_namespaces(7)).
@@ -30,6 +41,18 @@ pub struct TimeOffsets {
     pub monotonic: Option<(i64, u32)>,
     /// `CLOCK_BOOTTIME`.
     pub boottime: Option<(i64, u32)>,
+}
+
+/// As `/proc/PID/timens_offsets` takes them.
+impl std::fmt::Display for TimeOffsets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (clock, offset) in [("monotonic", self.monotonic), ("boottime", self.boottime)] {
+            if let Some((seconds, nanoseconds)) = offset {
+                writeln!(formatter, "{clock} {seconds} {nanoseconds}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What `set_mempolicy(2)` is to set.

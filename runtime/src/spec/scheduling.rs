@@ -32,21 +32,36 @@ pub struct Scheduler {
     pub period: u64,
 }
 
-/// A scheduling policy with the kernel's number.
+/// A scheduling policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchedulerPolicy {
     /// `SCHED_OTHER`
-    Other = 0,
+    Other,
     /// `SCHED_FIFO`
-    Fifo = 1,
+    Fifo,
     /// `SCHED_RR`
-    RoundRobin = 2,
+    RoundRobin,
     /// `SCHED_BATCH`
-    Batch = 3,
+    Batch,
     /// `SCHED_IDLE`
-    Idle = 5,
+    Idle,
     /// `SCHED_DEADLINE`
-    Deadline = 6,
+    Deadline,
+}
+
+impl SchedulerPolicy {
+    /// The number of `sched_setattr(2)`.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        match self {
+            Self::Other => 0,
+            Self::Fifo => 1,
+            Self::RoundRobin => 2,
+            Self::Batch => 3,
+            Self::Idle => 5,
+            Self::Deadline => 6,
+        }
+    }
 }
 
 /// What `ioprio_set(2)` is to set.
@@ -58,15 +73,27 @@ pub struct IoPriority {
     pub level: u16,
 }
 
-/// An I/O class with the kernel's number.
+/// An I/O class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IoClass {
     /// `IOPRIO_CLASS_RT`
-    RealTime = 1,
+    RealTime,
     /// `IOPRIO_CLASS_BE`
-    BestEffort = 2,
+    BestEffort,
     /// `IOPRIO_CLASS_IDLE`
-    Idle = 3,
+    Idle,
+}
+
+impl IoClass {
+    /// The number of `ioprio_set(2)`.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        match self {
+            Self::RealTime => 1,
+            Self::BestEffort => 2,
+            Self::Idle => 3,
+        }
+    }
 }
 
 /// `process.execCPUAffinity`: numbers of processors. Only `exec` obeys it, as the specification says.

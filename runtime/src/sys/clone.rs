@@ -186,6 +186,8 @@ pub struct Stage<'fd> {
     pub new: c_int,
     /// A cgroup v2 directory to be born in.
     pub cgroup: Option<BorrowedFd<'fd>>,
+    /// The clocks of the time namespace to make, as `/proc/PID/timens_offsets` takes them.
+    pub clocks: Option<&'fd str>,
 }
 
 /// Which step of [`launch`] failed.
@@ -197,6 +199,9 @@ pub enum LaunchError {
     /// The namespace at this index of `join` could not be joined.
     #[error("could not join namespace {0}")]
     Join(usize, #[source] io::Error),
+    /// The clocks of the new time namespace could not be set.
+    #[error("could not set the clocks of the container's time namespace (linux.timeOffsets)")]
+    Clocks(#[source] io::Error),
     /// Stage 2 could not be cloned into its namespaces and cgroup.
     #[error("could not clone the container's first process into its new namespaces")]
     Stage2(#[source] io::Error),
@@ -250,8 +255,13 @@ fn stage1_steps<F: FnOnce() -> u8>(stage: &Stage<'_>, body: &mut Option<F>) -> R
             return Err(LaunchError::Join(index, io::Error::last_os_error()));
         }
     }
+    let mut new = stage.new;
+    if let Some(clocks) = stage.clocks {
+        set_clocks(clocks).map_err(LaunchError::Clocks)?;
+        new &= !libc::CLONE_NEWTIME;
+    }
     let mut pidfd: c_int = -1;
-    let mut args = clone_args(libc::CLONE_PIDFD | stage.new, &mut pidfd);
+    let mut args = clone_args(libc::CLONE_PIDFD | new, &mut pidfd);
     if let Some(cgroup) = stage.cgroup {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
@@ -262,6 +272,16 @@ fn stage1_steps<F: FnOnce() -> u8>(stage: &Stage<'_>, body: &mut Option<F>) -> R
         exit_now(body.take().map_or(1, |body| body()));
     }
     Ok((pid, pidfd))
+}
+
+/// Makes a time namespace for our children and sets its clocks, which are fixed once the first of them enters it.
+fn set_clocks(clocks: &str) -> io::Result<()> {
+    // SAFETY: unshare(2) takes an integer; CLONE_NEWTIME changes nothing for this process itself.
+    let result = unsafe { libc::unshare(libc::CLONE_NEWTIME) };
+    if result != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    std::fs::write("/proc/self/timens_offsets", clocks)
 }
 
 /// `CLONE_INTO_CGROUP` of `linux/sched.h`; libc has it as a signed constant that does not fit a C int.

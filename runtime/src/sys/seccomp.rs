@@ -21,7 +21,10 @@ pub fn install(program: &[Insn], flags: u32) -> io::Result<()> {
 /// # Errors
 /// As [`install`]; `EBUSY` when a filter of this task has a listener already.
 pub fn install_with_listener(program: &[Insn]) -> io::Result<OwnedFd> {
-    let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
+    listener_of(program, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER | libc::SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+}
+
+fn listener_of(program: &[Insn], flags: u64) -> io::Result<OwnedFd> {
     let fd = set_mode_filter(program, flags)?;
     let fd = i32::try_from(fd).map_err(io::Error::other)?;
     // SAFETY: with NEW_LISTENER a non-negative result is a new descriptor that nobody else knows of.
@@ -35,6 +38,16 @@ pub fn is_filtered() -> bool {
     // SAFETY: PR_GET_SECCOMP takes no argument and touches no memory.
     let mode = unsafe { libc::prctl(libc::PR_GET_SECCOMP) };
     mode > 0
+}
+
+/// Installs `program` with `flags` and returns its listener, for an agent that is not ours.
+///
+/// # Errors
+/// As [`install_with_listener`].
+pub fn install_for_agent(program: &[Insn], flags: u32) -> io::Result<OwnedFd> {
+    // There is one thread to be filtered. To filter the others too would take the agent's way to the listener.
+    let flags = u64::from(flags) & !libc::SECCOMP_FILTER_FLAG_TSYNC;
+    listener_of(program, flags | libc::SECCOMP_FILTER_FLAG_NEW_LISTENER)
 }
 
 fn set_mode_filter(program: &[Insn], flags: u64) -> io::Result<i64> {

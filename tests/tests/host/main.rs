@@ -21,6 +21,7 @@ mod containerd;
 mod denial_of_service;
 mod exec;
 mod faults;
+mod hooks;
 mod host_doors;
 mod image_tricks;
 mod information;
