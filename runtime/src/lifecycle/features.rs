@@ -53,6 +53,7 @@ fn linux() -> Value {
         "selinux": { "enabled": key(&["process", "selinuxLabel"]) },
         "intelRdt": { "enabled": key(&["linux", "intelRdt"]) },
         "mountExtensions": { "idmap": { "enabled": key(&["mounts", "uidMappings"]) } },
+        "memoryPolicy": { "modes": supported::memory_modes(), "flags": supported::memory_flags() },
         "netDevices": { "enabled": key(&["linux", "netDevices"]) },
     })
 }

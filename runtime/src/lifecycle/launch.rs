@@ -136,6 +136,9 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
         newborn::executed(&channel)?;
     }
     let watched = succeed(options, undo, init, request.id);
+    if opening == Opening::Now {
+        Kept::of(&container.hooks).poststart(|| attendance::running(&state));
+    }
     Ok(Launched { pid, watched, terminal })
 }
 

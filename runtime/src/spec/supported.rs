@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::{capability, list, mount_option, namespaces, schema, seccomp, version};
+use super::{capability, kernel_view, list, mount_option, namespaces, schema, seccomp, version};
 use crate::bundle::Bundle;
 
 /// The namespaces of the specification (config-linux.md, "Namespaces"), each put to the check.
@@ -59,6 +59,19 @@ pub const SECCOMP_FLAGS: [&str; 4] = [
     "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
 ];
 
+/// The modes of a memory policy in the specification, each put to the check.
+const MEMORY_MODES: [&str; 7] = [
+    "MPOL_BIND",
+    "MPOL_DEFAULT",
+    "MPOL_INTERLEAVE",
+    "MPOL_LOCAL",
+    "MPOL_PREFERRED",
+    "MPOL_PREFERRED_MANY",
+    "MPOL_WEIGHTED_INTERLEAVE",
+];
+/// The flags of a memory policy in the specification, each put to the check.
+const MEMORY_FLAGS: [&str; 3] = ["MPOL_F_NUMA_BALANCING", "MPOL_F_RELATIVE_NODES", "MPOL_F_STATIC_NODES"];
+
 /// The hooks that are run, by their keys.
 #[must_use]
 pub fn hooks() -> Vec<&'static str> {
@@ -94,7 +107,7 @@ pub fn namespaces() -> Vec<&'static str> {
 /// The actions of a seccomp profile that are obeyed.
 #[must_use]
 pub fn seccomp_actions() -> Vec<&'static str> {
-    let rule = |action: &str| json!({ "syscalls": [{ "names": ["read"], "action": action }] });
+    let rule = |action: &str| json!({ "listenerPath": "/a", "syscalls": [{ "names": ["read"], "action": action }] });
     ACTIONS.into_iter().filter(|action| takes_profile(rule(action))).collect()
 }
 
@@ -117,7 +130,33 @@ pub fn seccomp_architectures() -> Vec<&'static str> {
 /// Those of [`SECCOMP_FLAGS`] that are obeyed.
 #[must_use]
 pub fn seccomp_flags() -> Vec<&'static str> {
-    SECCOMP_FLAGS.into_iter().filter(|flag| takes_profile(json!({ "flags": [*flag] }))).collect()
+    // One of them belongs to a listener.
+    let rule = json!([{ "names": ["read"], "action": "SCMP_ACT_NOTIFY" }]);
+    let profile = |flag: &str| json!({ "flags": [flag], "listenerPath": "/a", "syscalls": rule });
+    SECCOMP_FLAGS.into_iter().filter(|flag| takes_profile(profile(flag))).collect()
+}
+
+/// The modes of a memory policy that are obeyed.
+#[must_use]
+pub fn memory_modes() -> Vec<&'static str> {
+    let taken = |mode: &&str| {
+        let nodes = [Value::Null, json!("0")];
+        nodes.into_iter().any(|nodes| takes_memory_policy(json!({ "mode": *mode, "nodes": nodes })))
+    };
+    MEMORY_MODES.into_iter().filter(taken).collect()
+}
+
+/// The flags of a memory policy that are obeyed.
+#[must_use]
+pub fn memory_flags() -> Vec<&'static str> {
+    let policy = |flag: &str| json!({ "mode": "MPOL_BIND", "nodes": "0", "flags": [flag] });
+    MEMORY_FLAGS.into_iter().filter(|flag| takes_memory_policy(policy(flag))).collect()
+}
+
+fn takes_memory_policy(policy: Value) -> bool {
+    takes(&json!({ "memoryPolicy": policy }), |bundle| {
+        kernel_view::memory_policy(bundle, bundle.spec().linux().as_ref()).is_ok()
+    })
 }
 
 /// Whether the key of `config.json` at `path` (`["linux", "intelRdt"]`) is implemented.
@@ -151,9 +190,11 @@ mod tests {
     fn the_reports_are_those_of_the_checks() {
         assert_eq!(namespaces(), NAMESPACES);
         assert_eq!(seccomp_operators(), OPERATORS);
-        assert!(seccomp_actions().contains(&"SCMP_ACT_KILL_PROCESS"));
-        assert!(seccomp_architectures().contains(&"SCMP_ARCH_X86_64"));
-        assert!(seccomp_flags().contains(&"SECCOMP_FILTER_FLAG_LOG"));
+        assert_eq!(seccomp_actions(), ACTIONS);
+        assert_eq!((memory_modes(), memory_flags()), (MEMORY_MODES.to_vec(), MEMORY_FLAGS.to_vec()));
+        assert_eq!(seccomp_architectures(), ARCHITECTURES);
+        assert_eq!(seccomp_flags(), SECCOMP_FLAGS);
+        assert_eq!(hooks().len(), 6);
         assert!(!takes_profile(json!({ "architectures": ["SCMP_ARCH_NONSENSE"] })));
         assert!(mount_options().contains(&"rro") && !mount_options().contains(&"remount"));
         assert_eq!(capabilities().first(), Some(&"CAP_CHOWN"));

@@ -35,6 +35,7 @@ mod mounts;
 mod pod;
 mod policy;
 mod privilege;
+mod process_attributes;
 mod regressions;
 mod sentry;
 mod swaps;
