@@ -181,7 +181,7 @@ fn a_network_device_moves_with_its_addresses_and_gets_its_name() {
 
 /// A bundle whose profile asks an agent about making a directory.
 fn notifying(socket: &Path, no_new_privileges: bool) -> Bundle {
-    Bundle::shell("mkdir /tmp/a; echo asked $?; exec sleep 1000").edit(|config| {
+    Bundle::shell("mkdir /tmp/a 2>&1; echo asked $?; exec sleep 1000").edit(|config| {
         config["process"]["noNewPrivileges"] = json!(no_new_privileges);
         config["linux"]["seccomp"] = json!({
             "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": socket, "listenerMetadata": "who: test",
