@@ -51,10 +51,16 @@ impl Farewell {
     }
 }
 
-/// A connection to the seccomp agent of `container`, if it has one, for its first process `pid`.
-pub(super) fn connect_agent(container: &Container, stored: &Stored, pid: Pid) -> Result<Option<Agent>, Error> {
+/// A connection to the seccomp agent of `container`, if it has one, for its process `pid`.
+pub(super) fn connect_agent(
+    container: &Container,
+    stored: &Stored,
+    pid: Pid,
+    status: Status,
+) -> Result<Option<Agent>, Error> {
     let pid = pid.as_raw_nonzero().get();
-    Ok(Agent::connect(container.seccomp.as_ref(), pid, &hook_state(stored, Status::Creating, pid))?)
+    let first = stored.init.map_or(pid, |init| init.pid);
+    Ok(Agent::connect(container.seccomp.as_ref(), pid, &hook_state(stored, status, first))?)
 }
 
 /// Attends to the first process `pid` until it may change its root.

@@ -21,7 +21,7 @@ use crate::init::orders::{JoinOrders, Workload};
 use crate::lifecycle::fit::{self, Verb};
 use crate::lifecycle::foreground::{self, Outcome};
 use crate::lifecycle::newborn::{self, Watch};
-use crate::lifecycle::{LifecycleError, kill, monitor, streams, terminal, undo, workload};
+use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, streams, terminal, undo, workload};
 use crate::namespaces::Shared;
 use crate::options::{Intercepted, Interceptor, Mode, Options};
 use crate::policy;
@@ -156,7 +156,7 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     let mut newcomer = Newcomer { sentry, process: None };
     let (channel, theirs) = channel::pair()?;
     let orders = prepare(options, host, &container, (&request, &mappings, shared), (theirs, console))?;
-    let (pid, pidfd) = clone(host, shared, orders)?;
+    let (pid, pidfd) = scheduling::on_first_processors(&container.process, || clone(host, shared, orders))?;
     let kept = pidfd.try_clone().map_err(LifecycleError::Wait);
     newcomer.process = Some((pid, pidfd));
     let pidfd = kept?;
@@ -169,10 +169,13 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
         cgroup: &host.cgroup,
         interceptor: host.interceptor(options),
     };
-    let confined = newborn::confine(&channel, newcomer.sentry.as_ref(), &container, watch)?;
+    let agent = attendance::connect_agent(&container, &host.state, pid, Status::Running)?;
+    let confined = newborn::confine(&channel, newcomer.sentry.as_ref(), &container, watch, agent)?;
     if confined.interceptor == Some(Intercepted::None) {
         newcomer.end_sentry();
     }
+    scheduling::apply(pid, &container.process)?;
+    scheduling::confine_to_last_processors(pid, &container.process)?;
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
     newborn::write_pid_file(request.pid_file.as_deref(), pid)?;
     newborn::send_pidfd(request.pidfd_socket.as_deref(), &pidfd)?;
@@ -218,6 +221,7 @@ fn configuration(host: &Host, process: &Process) -> Result<Container, Error> {
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
+        policy::sandbox::refuse_scheduling(&container.process)?;
         container.process.capabilities = capabilities;
         container.process.no_new_privileges = true;
     }
@@ -255,6 +259,7 @@ fn prepare(
             confinement: workload::confinement(container, mode, host.interceptor(options))?,
             preserve_fds: request.preserve_fds,
             as_child: false,
+            hooks: None,
             gate: None,
         },
     })
@@ -267,7 +272,7 @@ fn clone(host: &Host, shared: Shared, orders: JoinOrders) -> Result<(Pid, OwnedF
         .map_err(|error| LifecycleError::Monitor(error.into()))?;
     let target = host.cgroup.clone_target();
     let join = vec![sys::clone::Join { fd: host.pidfd.as_fd(), kinds: shared.by_stage1() }];
-    let stage = Stage { join, new: 0, cgroup: target.as_ref().map(AsFd::as_fd) };
+    let stage = Stage { join, new: 0, cgroup: target.as_ref().map(AsFd::as_fd), clocks: None };
     Ok(sys::clone::launch(&stage, move || init::join::run(orders))?)
 }
 

@@ -27,7 +27,7 @@ use crate::sentry_link::Sentry;
 use crate::spec::container::{Container, IdMappings};
 use crate::spec::hooks::Hooks;
 use crate::spec::resources::Resources;
-use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Stored};
+use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Status, Stored};
 use crate::sys;
 use crate::watch::{Subject, Watched};
 
@@ -113,7 +113,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     undo.farewell = Some(Farewell::of(&container, &state));
     let init = kept?;
     newborn::set_oom_score(pid, container.process.oom_score_adj)?;
-    let agent = attendance::connect_agent(&container, &state, pid)?;
+    let agent = attendance::connect_agent(&container, &state, pid, Status::Creating)?;
     attendance::attend(&channel, &container, &state, pid)?;
     let watch = newborn::Watch {
         id: &request.id,

@@ -21,6 +21,7 @@ use crate::spec::container::{Capabilities, Container};
 use crate::spec::mounts::{Mount, MountKind};
 use sources::{Purpose, Question};
 
+pub(crate) use reach::refuse_scheduling;
 pub(crate) use rights::refuse_joined_host_ids;
 
 /// Judges `container` on the machine that `host` describes.

@@ -254,3 +254,38 @@ fn without_an_agent_nothing_is_created_and_a_sandbox_takes_none() {
     refused.explains(&["error[lazaret-1322]", "linux.seccomp.listenerPath", "sentry"]);
     sandbox.nothing_left(bundle.id());
 }
+
+#[test]
+#[ignore = "needs root: namespaces, mounts"]
+fn a_process_that_joins_runs_on_its_processors_and_goes_before_nobody() {
+    for lazaret in both() {
+        let bundle = Bundle::shell("exec sleep 1000");
+        let running = lazaret.launch(&bundle);
+        let process = |more: Value| {
+            let mut process = bundle.config["process"].clone();
+            process["args"] = json!([
+                "/bin/sh",
+                "-c",
+                "grep Cpus_allowed_list /proc/self/status; echo $(cut -d' ' -f19 /proc/self/stat)"
+            ]);
+            process.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let file = bundle.path().join("process.json");
+            std::fs::write(&file, process.to_string()).unwrap();
+            lazaret.verb(&["exec", "--process", &file.display().to_string(), running.id()])
+        };
+        let both = process(json!({"execCPUAffinity": {"initial": "0", "final": "1"}})).expect(0).stdout;
+        assert_eq!(both.split_whitespace().nth(1), Some("1"), "{both}");
+        let first =
+            process(json!({"execCPUAffinity": {"initial": "0"}, "scheduler": {"policy": "SCHED_OTHER", "nice": 4}}));
+        assert_eq!(first.expect(0).stdout.split_whitespace().collect::<Vec<_>>(), ["Cpus_allowed_list:", "0", "4"]);
+        let absent = process(json!({"execCPUAffinity": {"final": "1000"}}));
+        assert_ne!(absent.status, 0);
+        absent.explains(&["process.execCPUAffinity.final"]);
+        if lazaret.state(running.id())["annotations"]["dev.lazaret.mode"] == "sandbox" {
+            let refused = process(json!({"scheduler": {"policy": "SCHED_FIFO", "priority": 1}}));
+            assert_ne!(refused.status, 0);
+            refused.explains(&["error[lazaret-1322]", "process.scheduler.policy"]);
+        }
+        running.delete();
+    }
+}

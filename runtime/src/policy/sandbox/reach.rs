@@ -43,7 +43,11 @@ fn refuse_hooks(container: &Container, allowed: &AllowedHooks) -> Result<(), Pol
     Ok(())
 }
 
-fn refuse_scheduling(process: &Process) -> Result<(), PolicyError> {
+/// Refuses scheduling that goes before other processes of the host; also of a process that joins a container.
+///
+/// # Errors
+/// [`PolicyError::Reach`].
+pub(crate) fn refuse_scheduling(process: &Process) -> Result<(), PolicyError> {
     let scheduler = process.scheduler;
     let policies = [SchedulerPolicy::Fifo, SchedulerPolicy::RoundRobin, SchedulerPolicy::Deadline];
     if let Some(asked) = scheduler.filter(|asked| policies.contains(&asked.policy)) {
