@@ -1,13 +1,13 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
 pub(crate) mod exec;
+mod update;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use lazaret::cgroup;
-use lazaret::lifecycle::{Flags, Limits};
 use lazaret::options::{self, Interceptor, Mode};
 
 /// What `--version` says after the name: two lines of runc's shape.
@@ -145,7 +145,7 @@ pub(crate) enum Verb {
     /// Let the processes of a paused container go on
     Resume(Id),
     /// Change the limits of a container
-    Update(Update),
+    Update(Box<update::Update>),
     /// Print what a container uses, again and again, and when memory runs out
     Events(Events),
     /// Write a first config.json
@@ -268,77 +268,6 @@ pub(crate) struct Ps {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  lazaret update --memory 64M --pids-limit 100 ID")]
-pub(crate) struct Update {
-    /// File with the limits as a LinuxResources object in JSON, or - for standard input
-    #[arg(long, short, value_name = "FILE", conflicts_with = "flags")]
-    resources: Option<PathBuf>,
-    #[command(flatten)]
-    flags: UpdateFlags,
-    /// The container's id
-    pub(crate) id: String,
-}
-
-#[derive(Debug, Args)]
-#[group(id = "flags", multiple = true)]
-struct UpdateFlags {
-    /// Memory, in bytes or as 64M
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
-    memory: Option<String>,
-    /// Memory that is left to the container when others want it
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
-    memory_reservation: Option<String>,
-    /// Memory and swap together; -1 is unlimited
-    #[arg(long, value_name = "BYTES", allow_negative_numbers = true)]
-    memory_swap: Option<String>,
-    /// Share of the processors against others, 2 to 262144
-    #[arg(long, alias = "cpu-share", value_name = "SHARES")]
-    cpu_shares: Option<u64>,
-    /// Microseconds of processor time in each period; -1 is unlimited
-    #[arg(long, value_name = "MICROSECONDS", allow_negative_numbers = true)]
-    cpu_quota: Option<i64>,
-    /// The period of the quota
-    #[arg(long, value_name = "MICROSECONDS")]
-    cpu_period: Option<u64>,
-    /// Processors, as 0-3,7
-    #[arg(long, value_name = "LIST")]
-    cpuset_cpus: Option<String>,
-    /// Memory nodes, as 0-1
-    #[arg(long, value_name = "LIST")]
-    cpuset_mems: Option<String>,
-    /// Processes and threads; -1 is unlimited
-    #[arg(long, value_name = "COUNT", allow_negative_numbers = true)]
-    pids_limit: Option<i64>,
-    /// Share of the block devices against others, 10 to 1000
-    #[arg(long, value_name = "WEIGHT")]
-    blkio_weight: Option<u16>,
-}
-
-impl Update {
-    /// The container and where its new limits come from.
-    pub(crate) fn limits(self) -> (String, Limits) {
-        let UpdateFlags { memory, memory_reservation, memory_swap, cpu_shares, cpu_quota, cpu_period, .. } = self.flags;
-        let limits = match self.resources {
-            Some(path) if path.as_os_str() == "-" => Limits::StandardInput,
-            Some(path) => Limits::File(path),
-            None => Limits::Flags(Flags {
-                memory,
-                memory_reservation,
-                memory_swap,
-                cpu_shares,
-                cpu_quota,
-                cpu_period,
-                cpuset_cpus: self.flags.cpuset_cpus,
-                cpuset_mems: self.flags.cpuset_mems,
-                pids_limit: self.flags.pids_limit,
-                blkio_weight: self.flags.blkio_weight,
-            }),
-        };
-        (self.id, limits)
-    }
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Events {
     /// Print the statistics once and end
     #[arg(long)]
@@ -398,6 +327,7 @@ mod tests {
             "resume ID",
             "update --resources=- ID",
             "update -r - ID",
+            "update --cpu-burst 100 --cpu-idle 1 --cpu-rt-period 1000000 --cpu-rt-runtime 5000 --kernel-memory-tcp 1m ID",
             "update --memory 64M --memory-swap -1 --cpu-quota -1 --cpu-share 2 --pids-limit -1 ID",
             "events --stats ID",
             "events --interval=5s ID",

@@ -11,7 +11,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use lazaret::cgroup::{Cgroup, CgroupError, Hierarchies, Version};
-use lazaret::spec::resources::{DeviceRule, Resources};
+use lazaret::spec::resources::{BlockDevice, DeviceRule, Flow, Resources, Throttle};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const M: i64 = 1 << 20;
@@ -234,6 +234,104 @@ fn cpuset_is_inherited_and_set() {
     };
     let one = Held::new("cpuset", &Resources { cpuset_cpus: Some("0".into()), ..Resources::default() });
     assert_eq!(cpus(&one).as_deref(), Some("0"));
+}
+
+/// A block device of the test's own: 4 MiB of zeroes behind a loop device.
+struct Disk {
+    node: String,
+    file: PathBuf,
+}
+
+impl Disk {
+    fn new() -> Self {
+        let file = std::env::temp_dir().join(format!("lazaret-test-{}-disk", std::process::id()));
+        std::fs::write(&file, vec![0; 4 << 20]).expect("write");
+        let output = Command::new("losetup").args(["--find", "--show"]).arg(&file).output().expect("losetup");
+        assert!(output.status.success(), "{output:?}");
+        Self { node: String::from_utf8(output.stdout).expect("text").trim().to_owned(), file }
+    }
+
+    fn device(&self) -> BlockDevice {
+        let name = self.node.trim_start_matches("/dev/");
+        let numbers = std::fs::read_to_string(format!("/sys/block/{name}/dev")).expect("numbers");
+        let (major, minor) = numbers.trim().split_once(':').expect("numbers");
+        BlockDevice { major: major.parse().expect("major"), minor: minor.parse().expect("minor") }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let detached = Command::new("losetup").args(["--detach", &self.node]).status();
+        let removed = std::fs::remove_file(&self.file);
+        if !std::thread::panicking() {
+            assert!(detached.is_ok_and(|status| status.success()) && removed.is_ok());
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn a_reader_is_held_to_its_bytes_in_a_second() {
+    if !host().has_controller("blkio") && !host().has_controller("io") {
+        // `each_limit_is_refused_by_name_where_its_controller_is_missing` is for such a host.
+        return;
+    }
+    let disk = Disk::new();
+    let script = format!("dd if={} of=/dev/null iflag=direct bs=64k count=16 2>/dev/null && echo read", disk.node);
+    let timed = |held: &Held| {
+        let started = Instant::now();
+        assert_eq!(Shell::inside(held, &script).finish().1, "read\n");
+        started.elapsed()
+    };
+    let throttle = Throttle { flow: Flow::ReadBytes, index: 0, device: disk.device(), rate: 512 * 1024 };
+    let bound = Held::new("io", &Resources { io_throttles: vec![throttle], ..Resources::default() });
+    assert!(timed(&bound) > Duration::from_millis(1500), "1 MiB at 512 KiB in a second");
+    let free = Held::new("io-control", &Resources::default());
+    assert!(timed(&free) < Duration::from_millis(1000), "the same without a bound");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn burst_idle_and_the_rest_reach_the_kernel_or_are_refused_by_name() {
+    let base = Resources { cpu_quota: Some(50_000), ..Resources::default() };
+    let burst_file = if host().has_v2_controllers() { "cpu.max.burst" } else { "cpu.cfs_burst_us" };
+    let held = Held::new("burst", &Resources { cpu_burst: Some(20_000), cpu_idle: Some(true), ..base.clone() });
+    assert_eq!((held.read("cpu", burst_file).as_str(), held.read("cpu", "cpu.idle").as_str()), ("20000", "1"));
+    let id = format!("test-{}-v1", std::process::id());
+    let of_v1 = [
+        (Resources { cpu_realtime_runtime: Some(1000), ..Resources::default() }, "cpu", "cpu.rt_runtime_us", "1000"),
+        (Resources { memory_swappiness: Some(7), ..Resources::default() }, "memory", "memory.swappiness", "7"),
+        (
+            Resources { memory_kernel_tcp: Some(8 * M), ..Resources::default() },
+            "memory",
+            "memory.kmem.tcp.limit_in_bytes",
+            "8388608",
+        ),
+    ];
+    for (resources, controller, file, value) in of_v1 {
+        if host().has_v2_controllers() {
+            let error = Cgroup::create(&host(), None, &id, &resources).expect_err(file);
+            assert!(matches!(error, CgroupError::OnlyV1 { .. }), "{error}");
+        } else {
+            // Right below the own cgroup: a parent made for it would have no real-time share to give.
+            let (cgroup, guard) = Cgroup::create(&host(), None, &id, &resources).expect("create");
+            guard.keep();
+            assert_eq!(Held(cgroup).read(controller, file), value);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn an_idle_container_can_be_given_shares_and_be_woken() {
+    let mut held = Held::new("idle", &Resources { cpu_idle: Some(true), ..Resources::default() });
+    let both = Resources { cpu_idle: Some(true), cpu_shares: Some(512), ..Resources::default() };
+    held.0.update(&host(), &both).expect("the kernel takes no shares while it is idle");
+    assert_eq!(held.read("cpu", "cpu.idle"), "1");
+    let awake = Resources { cpu_idle: Some(false), cpu_shares: Some(512), ..Resources::default() };
+    held.0.update(&host(), &awake).expect("update");
+    let (file, shares) = if host().has_v2_controllers() { ("cpu.weight", "59") } else { ("cpu.shares", "512") };
+    assert_eq!((held.read("cpu", "cpu.idle").as_str(), held.read("cpu", file).as_str()), ("0", shares));
 }
 
 #[test]

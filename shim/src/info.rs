@@ -2,6 +2,7 @@
 
 use containerd_shim::protos::protobuf::{self, Message, well_known_types::any::Any};
 use containerd_shim::protos::types::introspection::{RuntimeInfo, RuntimeVersion};
+use lazaret::lifecycle::features;
 
 /// The name by which containerd finds the binary.
 pub(crate) const NAME: &str = "io.containerd.lazaret.v1";
@@ -28,23 +29,6 @@ pub(crate) fn runtime_info() -> protobuf::Result<Vec<u8>> {
         ..RuntimeInfo::default()
     }
     .write_to_bytes()
-}
-
-/// The features of the OCI runtime specification (features.md): a null means unknown, an empty list means none.
-fn features() -> serde_json::Value {
-    serde_json::json!({
-        "ociVersionMin": "1.0.0",
-        "ociVersionMax": "1.2.1",
-        "hooks": [],
-        "linux": {
-            "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
-            "cgroup": {"v1": true, "v2": true, "systemd": false, "systemdUser": false, "rdma": false},
-            "apparmor": {"enabled": false},
-            "selinux": {"enabled": false},
-            "intelRdt": {"enabled": false},
-            "mountExtensions": {"idmap": {"enabled": true}},
-        },
-    })
 }
 
 #[cfg(test)]

@@ -43,6 +43,14 @@ pub enum CgroupError {
         /// The kernel's name of the controller.
         controller: Cow<'static, str>,
     },
+    /// A limit that cgroup v2 does not know, on a host without the v1 controller.
+    #[error("{key}: only cgroup v1 has this limit, and its {controller} controller is not in use on this host")]
+    OnlyV1 {
+        /// The field of `config.json`.
+        key: Cow<'static, str>,
+        /// The kernel's name of the v1 controller.
+        controller: &'static str,
+    },
     /// The controller is there, the file that takes the limit is not.
     #[error("{key}: the {controller} controller of this host has no {file}")]
     FileUnavailable {
@@ -62,6 +70,14 @@ pub enum CgroupError {
         value: String,
         /// Which rule it breaks.
         why: &'static str,
+    },
+    /// A memory limit below what the container uses, where the bundle asks that such a one be refused.
+    #[error("linux.resources.memory.limit: {limit} bytes are less than the {usage} in use (checkBeforeUpdate)")]
+    BelowUsage {
+        /// The limit in bytes.
+        limit: i64,
+        /// What is in use, in bytes.
+        usage: i64,
     },
     /// The kernel refused a limit.
     #[error("{key}: could not write {value:?} to {path}", path = .path.display())]
@@ -220,6 +236,8 @@ impl CgroupError {
             Self::Kill { .. } => 1417,
             Self::StillAlive { .. } => 1418,
             Self::Remove { .. } => 1419,
+            Self::OnlyV1 { .. } => 1420,
+            Self::BelowUsage { .. } => 1421,
         }
     }
 
@@ -232,7 +250,7 @@ impl CgroupError {
                 "give an absolute linux.cgroupsPath, or run in a cgroup namespace of your own".into()
             }
             Self::Location { .. } => "use a path such as /lazaret/ID, or leave linux.cgroupsPath out".into(),
-            Self::ControllerUnavailable { key, .. } | Self::FileUnavailable { key, .. } => {
+            Self::ControllerUnavailable { key, .. } | Self::FileUnavailable { key, .. } | Self::OnlyV1 { key, .. } => {
                 format!("remove {key} from config.json, or use a host whose kernel has it")
             }
             Self::Occupied { .. } => "choose another linux.cgroupsPath, or delete the container that uses it".into(),
@@ -253,6 +271,7 @@ impl CgroupError {
             }
             Self::Read { .. }
             | Self::Value { .. }
+            | Self::BelowUsage { .. }
             | Self::Limit { .. }
             | Self::Make { .. }
             | Self::Open { .. }
@@ -283,7 +302,9 @@ mod tests {
             CgroupError::Location { path: "/".into(), why: "w" },
             CgroupError::ControllerUnavailable { key: "k".into(), controller: "c".into() },
             CgroupError::FileUnavailable { key: "k".into(), controller: "c".into(), file: "f".into() },
+            CgroupError::OnlyV1 { key: "k".into(), controller: "c" },
             CgroupError::Value { key: "k".into(), value: "v".into(), why: "w" },
+            CgroupError::BelowUsage { limit: 1, usage: 2 },
             CgroupError::Limit { key: "k".into(), path: path.clone(), value: "v".into(), source: source() },
             CgroupError::Make { path: path.clone(), source: source() },
             CgroupError::Occupied { path: path.clone() },

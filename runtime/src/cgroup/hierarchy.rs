@@ -287,7 +287,7 @@ pub(super) mod tests {
     /// A pure v2 host, the caller in a session of its own.
     pub(in crate::cgroup) fn pure_v2() -> Hierarchies {
         Hierarchies::parse(V2_MOUNTS, "0::/user.slice/session.scope\n")
-            .with_v2_controllers(&["cpuset", "cpu", "io", "memory", "hugetlb", "pids"])
+            .with_v2_controllers(&["cpuset", "cpu", "io", "memory", "hugetlb", "pids", "rdma"])
     }
 
     /// A v1 host that never mounted v2.

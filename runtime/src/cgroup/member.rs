@@ -14,7 +14,7 @@ use crate::cgroup::location::Location;
 /// How long `delete` waits for a directory whose members are ending.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Controllers that v2 switches on for every container where it can: limits set later, and statistics.
-const ACCOUNTED: [&str; 6] = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb"];
+const ACCOUNTED: [&str; 7] = ["cpu", "cpuset", "io", "memory", "pids", "hugetlb", "rdma"];
 const SUBTREE_CONTROL: &str = "cgroup.subtree_control";
 
 /// One directory of a container.
@@ -237,10 +237,13 @@ fn apply_one(members: &[Member], setting: &Setting) -> Result<(), CgroupError> {
     let member =
         members.iter().find(|member| member.has(setting.version, &setting.controller)).ok_or_else(unavailable)?;
     let directory = member.directory()?;
-    for (file, value) in &setting.choices {
+    let mut choices = setting.choices.iter().peekable();
+    while let Some((file, value)) = choices.next() {
         match directory.write(file, value) {
             Ok(()) => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A weight of a device that another scheduler serves than the one whose file this is.
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) && choices.peek().is_some() => {}
             Err(source) => {
                 let path = directory.path().join(file.as_ref());
                 return Err(CgroupError::Limit { key: setting.key.clone(), path, value: value.clone(), source });

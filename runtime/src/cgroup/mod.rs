@@ -233,6 +233,9 @@ impl Cgroup {
     /// As [`Cgroup::create`]; limits written before the failing one stay.
     pub fn update(&mut self, host: &Hierarchies, resources: &Resources) -> Result<(), CgroupError> {
         let settings = limits::plan(resources, host)?;
+        if resources.memory_check_before_update {
+            self.refuse_limit_below_usage(resources)?;
+        }
         for hierarchy in host.iter() {
             let limited = settings.iter().any(|s| hierarchy.offers(s.version, &s.controller));
             let joined =
@@ -242,6 +245,22 @@ impl Cgroup {
             }
         }
         member::apply(&self.members, &settings)
+    }
+
+    /// `memory.checkBeforeUpdate`: on v2 a limit below what is in use has the OOM killer called. v1 needs no help, its
+    /// kernel refuses such a limit (`EBUSY`).
+    fn refuse_limit_below_usage(&self, resources: &Resources) -> Result<(), CgroupError> {
+        let (Some(limit @ 1..), Some(member)) = (resources.memory_limit, self.member(Version::V2, "memory")) else {
+            return Ok(());
+        };
+        let directory = member.directory()?;
+        let path = || directory.path().join("memory.current");
+        let text = directory.read("memory.current").map_err(|source| CgroupError::Read { path: path(), source })?;
+        match text.trim_end().parse::<i64>() {
+            Ok(usage) if usage > limit => Err(CgroupError::BelowUsage { limit, usage }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(CgroupError::Read { path: path(), source: std::io::Error::other(error) }),
+        }
     }
 
     /// Joins one more hierarchy with every process. Whoever is born while we move its parent is found by the next round.

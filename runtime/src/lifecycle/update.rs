@@ -64,7 +64,7 @@ pub enum Limits {
     /// The same in a file.
     File(PathBuf),
     /// Single flags.
-    Flags(Flags),
+    Flags(Box<Flags>),
 }
 
 /// runc's single flags of `update`; `None` leaves the limit as it is.
@@ -74,6 +74,10 @@ pub struct Flags {
     pub memory: Option<String>,
     /// `--memory-reservation`: bytes, also as `64M`.
     pub memory_reservation: Option<String>,
+    /// `--kernel-memory`: bytes, also as `64M`.
+    pub kernel_memory: Option<String>,
+    /// `--kernel-memory-tcp`: bytes, also as `64M`.
+    pub kernel_memory_tcp: Option<String>,
     /// `--memory-swap`: bytes of memory and swap together, also as `64M`; -1 is unlimited.
     pub memory_swap: Option<String>,
     /// `--cpu-shares`.
@@ -82,6 +86,14 @@ pub struct Flags {
     pub cpu_quota: Option<i64>,
     /// `--cpu-period` in microseconds.
     pub cpu_period: Option<u64>,
+    /// `--cpu-burst` in microseconds.
+    pub cpu_burst: Option<u64>,
+    /// `--cpu-idle`: 0 or 1.
+    pub cpu_idle: Option<i64>,
+    /// `--cpu-rt-period` in microseconds.
+    pub cpu_rt_period: Option<u64>,
+    /// `--cpu-rt-runtime` in microseconds.
+    pub cpu_rt_runtime: Option<i64>,
     /// `--cpuset-cpus`.
     pub cpuset_cpus: Option<String>,
     /// `--cpuset-mems`.
@@ -140,11 +152,17 @@ impl Flags {
             ("limit", bytes("--memory", self.memory)?),
             ("reservation", bytes("--memory-reservation", self.memory_reservation)?),
             ("swap", bytes("--memory-swap", self.memory_swap)?),
+            ("kernel", bytes("--kernel-memory", self.kernel_memory)?),
+            ("kernelTCP", bytes("--kernel-memory-tcp", self.kernel_memory_tcp)?),
         ];
         let cpu = [
             ("shares", self.cpu_shares.map(Value::from)),
             ("quota", self.cpu_quota.map(Value::from)),
             ("period", self.cpu_period.map(Value::from)),
+            ("burst", self.cpu_burst.map(Value::from)),
+            ("idle", self.cpu_idle.map(Value::from)),
+            ("realtimePeriod", self.cpu_rt_period.map(Value::from)),
+            ("realtimeRuntime", self.cpu_rt_runtime.map(Value::from)),
             ("cpus", self.cpuset_cpus.map(Value::from)),
             ("mems", self.cpuset_mems.map(Value::from)),
         ];
@@ -230,11 +248,15 @@ mod tests {
             memory: Some("64M".to_owned()),
             memory_swap: Some("-1".to_owned()),
             cpu_quota: Some(-1),
+            cpu_burst: Some(5),
+            cpu_idle: Some(1),
             pids_limit: Some(7),
             ..Flags::default()
         };
         let resources = flags.resources().unwrap();
-        let expected = json!({"memory": {"limit": 67_108_864, "swap": -1}, "cpu": {"quota": -1}, "pids": {"limit": 7}});
+        let expected = json!({
+            "memory": {"limit": 67_108_864, "swap": -1}, "cpu": {"quota": -1, "burst": 5, "idle": 1}, "pids": {"limit": 7}
+        });
         assert_eq!(resources, expected);
         assert_eq!(Flags::default().resources().unwrap(), json!({}));
         let wrong = Flags { memory: Some("lots".to_owned()), ..Flags::default() };
@@ -247,7 +269,7 @@ mod tests {
         assert_eq!(checked(r#"{"pids": {"limit": 9}, "cpu": {"shares": 0}}"#).unwrap().pids_limit, Some(9));
         for (text, path) in [
             (r#"{"pids": {"limit": -2}}"#, "linux.resources.pids.limit"),
-            (r#"{"rdma": {"mlx": {"hcaHandles": 1}}}"#, "linux.resources.rdma"),
+            (r#"{"memory": {"kernel": 1}}"#, "linux.resources.memory.kernel"),
             (r#"{"Memory": {"limit": 1}}"#, "linux.resources.Memory"),
         ] {
             assert_eq!(checked(text).unwrap_err().field().path(), path);

@@ -8,7 +8,7 @@ use oci_spec::runtime::{
 
 use super::error::SpecError;
 use super::resources::{DeviceRule, Resources};
-use super::text;
+use super::{block_io, rdma, text, traffic};
 use crate::bundle::Bundle;
 use crate::bundle::field::{element, member};
 
@@ -27,7 +27,12 @@ pub(super) fn check(bundle: &Bundle, linux: Option<&Linux>) -> Result<Resources,
     if let Some(cpu) = asked.cpu() {
         check_cpu(bundle, cpu, &mut resources)?;
     }
-    check_pids_and_io(bundle, asked, &mut resources)?;
+    resources.pids_limit = pids_limit(bundle, asked)?;
+    if let Some(block_io) = asked.block_io() {
+        block_io::check(bundle, block_io, &mut resources)?;
+    }
+    rdma::check(bundle, asked, &mut resources)?;
+    traffic::check(bundle, asked, &mut resources)?;
     resources.hugetlb = huge_pages(bundle, asked.hugepage_limits().as_deref().unwrap_or_default())?;
     resources.unified = unified(bundle, asked)?;
     resources.devices = device_rules(bundle, asked.devices().as_deref().unwrap_or_default())?;
@@ -43,6 +48,16 @@ fn check_memory(bundle: &Bundle, memory: &LinuxMemory, resources: &mut Resources
     resources.memory_limit = bytes("limit", memory.limit())?;
     resources.memory_reservation = bytes("reservation", memory.reservation())?;
     resources.memory_swap = bytes("swap", memory.swap())?;
+    resources.memory_kernel_tcp = bytes("kernelTCP", memory.kernel_tcp())?;
+    resources.memory_swappiness = match memory.swappiness() {
+        Some(101..) => {
+            return text::invalid(bundle, &format!("{PATH}.memory.swappiness"), "not within 0..=100");
+        }
+        swappiness => swappiness,
+    };
+    resources.memory_oom_killer_off = memory.disable_oom_killer() == Some(true);
+    resources.memory_use_hierarchy = memory.use_hierarchy() == Some(true);
+    resources.memory_check_before_update = memory.check_before_update() == Some(true);
     // The field counts memory plus swap, so it means nothing without the first and cannot be below it.
     match (resources.memory_limit, resources.memory_swap) {
         (None | Some(-1), Some(swap)) if swap > 0 => {
@@ -80,6 +95,29 @@ fn check_cpu(bundle: &Bundle, cpu: &LinuxCpu, resources: &mut Resources) -> Resu
     };
     resources.cpuset_cpus = id_list("cpus", cpu.cpus())?;
     resources.cpuset_mems = id_list("mems", cpu.mems())?;
+    check_cpu_classes(bundle, cpu, resources)
+}
+
+/// How the time of the container's processors is given, beside its amount.
+fn check_cpu_classes(bundle: &Bundle, cpu: &LinuxCpu, resources: &mut Resources) -> Result<(), SpecError> {
+    let refuse = |key: &str, rule| text::invalid(bundle, &format!("{PATH}.cpu.{key}"), rule);
+    resources.cpu_burst = cpu.burst();
+    if let (Some(burst), Some(quota @ 1..)) = (resources.cpu_burst, resources.cpu_quota)
+        && i64::try_from(burst).is_ok_and(|burst| burst > quota)
+    {
+        return refuse("burst", "more than linux.resources.cpu.quota");
+    }
+    resources.cpu_idle = match cpu.idle() {
+        None => None,
+        Some(idle @ 0..=1) => Some(idle == 1),
+        Some(_) => return refuse("idle", "neither 0 nor 1"),
+    };
+    resources.cpu_realtime_period = cpu.realtime_period().filter(|&period| period != 0);
+    resources.cpu_realtime_runtime = match cpu.realtime_runtime() {
+        None | Some(0) => None,
+        Some(runtime) if runtime >= -1 => Some(runtime),
+        Some(_) => return refuse("realtimeRuntime", "not a number of microseconds, nor -1 for unlimited"),
+    };
     Ok(())
 }
 
@@ -91,18 +129,12 @@ fn is_id_list(text: &str) -> bool {
     })
 }
 
-fn check_pids_and_io(bundle: &Bundle, asked: &LinuxResources, resources: &mut Resources) -> Result<(), SpecError> {
-    resources.pids_limit = match asked.pids().map(|pids| pids.limit()) {
-        None | Some(0) => None,
-        Some(limit) if limit >= -1 => Some(limit),
-        Some(_) => return text::invalid(bundle, &format!("{PATH}.pids.limit"), "not a count, nor -1 for unlimited"),
-    };
-    resources.io_weight = match asked.block_io().as_ref().and_then(oci_spec::runtime::LinuxBlockIo::weight) {
-        None | Some(0) => None,
-        Some(weight @ 10..=1000) => Some(weight),
-        Some(_) => return text::invalid(bundle, &format!("{PATH}.blockIO.weight"), "not within 10..=1000"),
-    };
-    Ok(())
+fn pids_limit(bundle: &Bundle, asked: &LinuxResources) -> Result<Option<i64>, SpecError> {
+    match asked.pids().map(|pids| pids.limit()) {
+        None | Some(0) => Ok(None),
+        Some(limit) if limit >= -1 => Ok(Some(limit)),
+        Some(_) => text::invalid(bundle, &format!("{PATH}.pids.limit"), "not a count, nor -1 for unlimited"),
+    }
 }
 
 fn huge_pages(bundle: &Bundle, asked: &[LinuxHugepageLimit]) -> Result<BTreeMap<String, i64>, SpecError> {
@@ -123,13 +155,14 @@ fn huge_pages(bundle: &Bundle, asked: &[LinuxHugepageLimit]) -> Result<BTreeMap<
     Ok(limits)
 }
 
-/// `unified` is written as it is, so a key must be one limit file of the container's own cgroup: not a path, and not one
-/// of the `cgroup.*` files, by which processes are moved and controllers handed down.
+/// `unified` is written as it is, so a key must be one limit file of the container's own cgroup: not a path, and none of
+/// the `cgroup.*` files by which processes are moved, frozen and killed and controllers handed down.
 fn unified(bundle: &Bundle, asked: &LinuxResources) -> Result<BTreeMap<String, String>, SpecError> {
     let mut files = BTreeMap::new();
     for (name, value) in asked.unified().iter().flatten() {
         let is_file_name = name.contains('.') && !name.contains(['/', '\0']) && !name.starts_with('.');
-        if !is_file_name || name.starts_with("cgroup.") {
+        let is_core = name.starts_with("cgroup.") && !name.starts_with("cgroup.max.");
+        if !is_file_name || is_core {
             let at = member(&format!("{PATH}.unified"), name);
             return text::invalid(bundle, &at, "not the name of a limit file of cgroup v2, such as memory.high");
         }
@@ -219,7 +252,12 @@ mod tests {
             (json!({"memory": {"limit": -2}}), "memory.limit"),
             (json!({"memory": {"swap": 1}}), "memory.swap"),
             (json!({"memory": {"limit": 4096, "swap": 1}}), "memory.swap"),
-            (json!({"memory": {"swappiness": 0}}), "memory.swappiness"),
+            (json!({"memory": {"swappiness": 101}}), "memory.swappiness"),
+            (json!({"memory": {"kernelTCP": -2}}), "memory.kernelTCP"),
+            (json!({"memory": {"kernel": 1}}), "memory.kernel"),
+            (json!({"cpu": {"quota": 2000, "burst": 2001}}), "cpu.burst"),
+            (json!({"cpu": {"idle": 2}}), "cpu.idle"),
+            (json!({"cpu": {"realtimeRuntime": -2}}), "cpu.realtimeRuntime"),
             (json!({"cpu": {"shares": 1}}), "cpu.shares"),
             (json!({"cpu": {"shares": 262_145}}), "cpu.shares"),
             (json!({"cpu": {"quota": 999}}), "cpu.quota"),
@@ -227,11 +265,11 @@ mod tests {
             (json!({"cpu": {"cpus": "3-1"}}), "cpu.cpus"),
             (json!({"cpu": {"mems": "0,"}}), "cpu.mems"),
             (json!({"pids": {"limit": -2}}), "pids.limit"),
-            (json!({"blockIO": {"weight": 9}}), "blockIO.weight"),
             (json!({"hugepageLimits": [{"pageSize": "2M", "limit": 1}]}), "hugepageLimits[0].pageSize"),
             (json!({"hugepageLimits": [{"pageSize": "2MB", "limit": -1}]}), "hugepageLimits[0].limit"),
             (json!({"unified": {"../cgroup.procs": "1"}}), r#"unified["../cgroup.procs"]"#),
             (json!({"unified": {"cgroup.procs": "1"}}), r#"unified["cgroup.procs"]"#),
+            (json!({"unified": {"cgroup.kill": "1"}}), r#"unified["cgroup.kill"]"#),
             (json!({"devices": [{"allow": true, "type": "p"}]}), "devices[0].type"),
             (json!({"devices": [{"allow": true, "access": "x"}]}), "devices[0].access"),
             (json!({"devices": [{"allow": true, "type": "c", "major": 1}]}), "devices[0]"),

@@ -4,6 +4,7 @@
 //! lazaret does not implement is refused by name (`schema`), what it implements is checked for the rules of the
 //! runtime specification and the kernel. Whether a container may have what it asks for is `policy`'s matter, not ours.
 
+mod block_io;
 mod capability;
 pub mod container;
 mod device_nodes;
@@ -19,6 +20,7 @@ mod namespaces;
 pub mod net_devices;
 mod number_list;
 mod process;
+mod rdma;
 pub mod resources;
 mod rlimit;
 mod root;
@@ -30,6 +32,7 @@ pub mod sysctl;
 #[cfg(test)]
 pub(crate) mod testing;
 mod text;
+mod traffic;
 mod version;
 
 use oci_spec::runtime::Linux;

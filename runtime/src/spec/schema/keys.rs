@@ -9,9 +9,8 @@ const fn key(name: &'static str, shape: super::Shape) -> Key {
 
 const OTHER_SYSTEM: &str = "it belongs to another operating system";
 const LABELS: &str = "SELinux labels are not set yet";
-const IO_RULES: &str = "per-device block I/O rules are not written yet";
-const REAL_TIME: &str = "real-time bandwidth does not exist in cgroup v2";
-const KERNEL_MEMORY: &str = "the kernel has no kernel-memory limits any more (since 5.4)";
+const KERNEL_MEMORY: &str = "the kernel enforces no kernel-memory limits any more (since 5.16)";
+const LEAF_WEIGHT: &str = "leaf weights went with the CFQ scheduler (Linux 5.0)";
 
 /// The top level.
 pub(super) const TOP: &[Key] = &[
@@ -142,7 +141,7 @@ const RESOURCES: &[Key] = &[
     key("hugepageLimits", List(&[key("pageSize", Read), key("limit", Read)])),
     key("unified", Read),
     key("network", Object(NETWORK)),
-    key("rdma", Refused("RDMA limits are not written yet")),
+    key("rdma", Map(&[key("hcaHandles", Read), key("hcaObjects", Read)])),
 ];
 
 const MEMORY: &[Key] = &[
@@ -150,11 +149,11 @@ const MEMORY: &[Key] = &[
     key("reservation", Read),
     key("swap", Read),
     key("kernel", RefusedNumber(KERNEL_MEMORY)),
-    key("kernelTCP", RefusedNumber(KERNEL_MEMORY)),
-    key("swappiness", Refused("swappiness of a cgroup does not exist in cgroup v2")),
-    key("disableOOMKiller", Refused("the OOM killer cannot be disabled in cgroup v2")),
-    key("useHierarchy", Refused("hierarchical accounting cannot be chosen in cgroup v2")),
-    key("checkBeforeUpdate", Refused("usage is not compared before a limit is lowered yet")),
+    key("kernelTCP", Read),
+    key("swappiness", Read),
+    key("disableOOMKiller", Read),
+    key("useHierarchy", Read),
+    key("checkBeforeUpdate", Read),
 ];
 
 const CPU: &[Key] = &[
@@ -163,26 +162,33 @@ const CPU: &[Key] = &[
     key("period", Read),
     key("cpus", Read),
     key("mems", Read),
-    key("burst", RefusedNumber("CPU burst is not written yet")),
-    key("idle", RefusedNumber("SCHED_IDLE cgroups are not made yet")),
-    key("realtimeRuntime", RefusedNumber(REAL_TIME)),
-    key("realtimePeriod", RefusedNumber(REAL_TIME)),
+    key("burst", Read),
+    key("idle", Read),
+    key("realtimeRuntime", Read),
+    key("realtimePeriod", Read),
 ];
 
 const BLOCK_IO: &[Key] = &[
     key("weight", Read),
-    key("leafWeight", RefusedNumber("leaf weights do not exist in cgroup v2")),
-    key("weightDevice", Refused(IO_RULES)),
-    key("throttleReadBpsDevice", Refused(IO_RULES)),
-    key("throttleWriteBpsDevice", Refused(IO_RULES)),
-    key("throttleReadIOPSDevice", Refused(IO_RULES)),
-    key("throttleWriteIOPSDevice", Refused(IO_RULES)),
+    key("leafWeight", RefusedNumber(LEAF_WEIGHT)),
+    key(
+        "weightDevice",
+        List(&[
+            key("major", Read),
+            key("minor", Read),
+            key("weight", Read),
+            key("leafWeight", RefusedNumber(LEAF_WEIGHT)),
+        ]),
+    ),
+    key("throttleReadBpsDevice", List(THROTTLE)),
+    key("throttleWriteBpsDevice", List(THROTTLE)),
+    key("throttleReadIOPSDevice", List(THROTTLE)),
+    key("throttleWriteIOPSDevice", List(THROTTLE)),
 ];
 
-const NETWORK: &[Key] = &[
-    key("classID", RefusedNumber("the net_cls controller does not exist in cgroup v2")),
-    key("priorities", Refused("the net_prio controller does not exist in cgroup v2")),
-];
+const THROTTLE: &[Key] = &[key("major", Read), key("minor", Read), key("rate", Read)];
+
+const NETWORK: &[Key] = &[key("classID", Read), key("priorities", List(&[key("name", Read), key("priority", Read)]))];
 
 const SECCOMP: &[Key] = &[
     key("defaultAction", Read),
