@@ -6,9 +6,11 @@
 //! # How it fits together
 //!
 //! ```text
-//! syscalls::TABLE --plan::sandbox--> Plan --bpf::emit--> Program --(kernel)--> what the workload gets
-//! oci::Profile    --oci::plan------> Plan                    \--(interpret::run)--> the same answer, in tests
+//! syscalls::TABLE --plan::sandbox, strict--> Plan --bpf::emit--> Program --(kernel)--> what the workload gets
+//! oci::Profile    --oci::plan--------------> Plan                    \--(interpret::run)--> the same answer, in tests
 //! ```
+//!
+//! The programs of the table's own plans are written down in [`programs`], so that a start makes none.
 //!
 //! # Glossary
 //!
@@ -30,6 +32,7 @@ pub mod class;
 pub mod interpret;
 pub mod oci;
 pub mod plan;
+pub mod programs;
 pub mod rules;
 pub mod syscalls;
 mod word;

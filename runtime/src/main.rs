@@ -36,10 +36,7 @@ fn main() -> ExitCode {
     if let Some(why) = cli.global.refusal() {
         return refuse(why);
     }
-    let mode = match cli.global.mode.mode() {
-        Ok(mode) => mode,
-        Err(why) => return refuse(why),
-    };
+    let mode = cli.global.mode.mode();
     let interceptor = cli.global.interceptor.interceptor();
     let root = std::path::absolute(&cli.global.root).unwrap_or(cli.global.root);
     let options = Options { root, mode, interceptor };
@@ -64,7 +61,7 @@ fn seal(verb: &Verb, mode: Mode) -> std::io::Result<()> {
     if verb.passes_on().is_none() {
         return Ok(());
     }
-    let out_of_reach = mode == Mode::Sandbox && lazaret::sealed::belongs_to_root_alone()?;
+    let out_of_reach = mode.is_confined() && lazaret::sealed::belongs_to_root_alone()?;
     if out_of_reach || !rustix::process::geteuid().is_root() {
         return Ok(());
     }

@@ -33,15 +33,27 @@ pub enum Mode {
     /// Own user namespace, all namespaces, filter, Landlock, sentry, policy on the bundle.
     #[default]
     Sandbox,
+    /// The sandbox with the smaller system call table and Landlock's path rules: for code known to be hostile.
+    Strict,
 }
 
 impl Mode {
+    /// Every mode, the looser first.
+    pub const ALL: &[Self] = &[Self::Native, Self::Sandbox, Self::Strict];
+
+    /// Whether lazaret's own walls stand around the container, whatever its bundle says.
+    #[must_use]
+    pub fn is_confined(self) -> bool {
+        self != Self::Native
+    }
+
     /// The word of `--mode`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Native => "native",
             Self::Sandbox => "sandbox",
+            Self::Strict => "strict",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The layers around the workload that the kernel enforces: no_new_privs, Landlock, seccomp.
+//! The layers around the workload that the kernel enforces: no_new_privs, AppArmor, seccomp. Landlock is in `domain`.
 
 use std::ffi::CStr;
 use std::io;
@@ -6,16 +6,11 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use landlock::{
-    AccessFs, CompatLevel, Compatible as _, PathBeneath, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-    RulesetStatus, Scope,
-};
-
 use rustix::fs::{Mode, OFlags};
 
 use super::error::InitError;
 use super::inside;
-use super::orders::{Confinement, Filter, LandlockScopes};
+use super::orders::{Confinement, Filter};
 use crate::channel::{self, FromInit};
 use crate::spec::container::Seccomp;
 use crate::sys;
@@ -26,36 +21,6 @@ pub(super) fn no_new_privileges() -> Result<(), InitError> {
         what: "no_new_privs",
         field: "process.noNewPrivileges",
         source: error.into(),
-    })
-}
-
-/// Enters the light Landlock domain: no device nodes; and, as in every domain that handles files, no mount, umount or
-/// pivot_root even for root of the user namespace, and no ptrace out of it. Costs 0.14 us an open.
-///
-/// `REFER` is handled and granted below `/`, because a domain that does not mention it forbids every rename between
-/// directories. Returns what this kernel could not enforce.
-pub(super) fn landlock(scopes: LandlockScopes) -> Result<Vec<String>, InitError> {
-    let nodes = AccessFs::MakeChar | AccessFs::MakeBlock;
-    let mut ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(nodes | AccessFs::Refer)
-        .map_err(InitError::Landlock)?;
-    for (wanted, scope) in [(scopes.signal, Scope::Signal), (scopes.abstract_unix, Scope::AbstractUnixSocket)] {
-        if wanted {
-            ruleset = ruleset.scope(scope).map_err(InitError::Landlock)?;
-        }
-    }
-    let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|error| InitError::Root { operation: "open", source: error.into() })?;
-    let status = ruleset
-        .create()
-        .and_then(|ruleset| ruleset.add_rule(PathBeneath::new(root, AccessFs::Refer)))
-        .and_then(landlock::RulesetCreated::restrict_self)
-        .map_err(InitError::Landlock)?;
-    Ok(match status.ruleset {
-        RulesetStatus::FullyEnforced => Vec::new(),
-        RulesetStatus::PartiallyEnforced => vec!["landlock: parts of the domain need a newer kernel".to_owned()],
-        RulesetStatus::NotEnforced => vec!["landlock: not enabled in this kernel".to_owned()],
     })
 }
 
@@ -89,13 +54,13 @@ pub(super) fn filter(
 ) -> Result<Option<OwnedFd>, InitError> {
     let failed = |source| InitError::Seccomp { which: "sandbox", source };
     let busy = || failed(io::Error::from_raw_os_error(libc::EBUSY));
-    match filter.listened.as_ref().map(|program| sys::seccomp::install_with_listener(program)) {
+    match filter.listened.map(sys::seccomp::install_with_listener) {
         Some(Ok(listener)) => return Ok(Some(listener)),
         Some(Err(error)) if error.raw_os_error() != Some(libc::EBUSY) => return Err(failed(error)),
         Some(Err(_)) | None => {}
     }
-    let traced = filter.traced.as_ref().ok_or_else(busy)?;
-    let program = if await_tracer()? { traced } else { filter.unwitnessed.as_ref().ok_or_else(busy)? };
+    let traced = filter.traced.ok_or_else(busy)?;
+    let program = if await_tracer()? { traced } else { filter.unwitnessed.ok_or_else(busy)? };
     sys::seccomp::install(program, 0).map_err(failed)?;
     Ok(None)
 }

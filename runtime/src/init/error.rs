@@ -34,6 +34,10 @@ pub(crate) enum InitError {
     Capabilities(#[source] caps::errors::CapsError),
     #[error("could not enter a Landlock domain")]
     Landlock(#[source] landlock::RulesetError),
+    #[error("this kernel's Landlock has no whole set of path rules, which strict mode needs")]
+    PathRules(#[source] landlock::RulesetError),
+    #[error("could not make the Landlock rule of {path}")]
+    PathRule { path: PathBuf, source: io::Error },
     #[error("could not install the {which} seccomp filter")]
     Seccomp { which: &'static str, source: io::Error },
     #[error("cannot enter the working directory {path} (process.cwd)")]
@@ -74,6 +78,8 @@ impl InitError {
             Self::Capabilities(_) => 1609,
             Self::Landlock(_) => 1610,
             Self::Seccomp { .. } => 1611,
+            Self::PathRules(_) => 1615,
+            Self::PathRule { .. } => 1616,
             Self::Cwd { .. } => 1612,
             Self::CwdOutside { .. } => 1613,
             Self::NotInPath { .. } => 1620,
@@ -113,6 +119,9 @@ impl InitError {
         }
         if matches!(self, Self::NotExecutable { .. }) {
             return Some("the file must be a regular file with execute permission for process.user");
+        }
+        if matches!(self, Self::PathRules(_)) {
+            return Some("use Linux 6.2 or later with landlock among its security modules (lsm=), or --mode sandbox");
         }
         if matches!(self, Self::MountOption { .. }) {
             return Some("the file system does not take this option or this value; leave it out");

@@ -11,6 +11,7 @@ use rustix::fs::{Access, AtFlags, FileType};
 use rustix::net::SocketFlags;
 use rustix::process::DumpableBehavior;
 
+use super::domain::{self, PathRule};
 use super::error::InitError;
 use super::orders::Workload;
 use super::{confine, container_hooks, identity, reaper};
@@ -20,6 +21,7 @@ use crate::sys;
 /// From set-up to the workload.
 pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     drop_descriptors(workload)?;
+    let paths = workload.confinement.paths.as_deref().map(domain::path_rules).transpose()?;
     let process = &workload.process;
     let early = rustix::process::chdir(&process.cwd);
     confine::kernel_view(&workload.confinement)?;
@@ -40,7 +42,7 @@ pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     let program = find_program(process.args.first().map(CString::as_c_str), &process.env)?;
     sys::process::reset_signals().map_err(InitError::Gate)?;
     sys::clone::cloexec_from(3_u32.saturating_add(workload.preserve_fds)).map_err(InitError::Gate)?;
-    confine_and_report(workload)?;
+    confine_and_report(workload, paths)?;
     channel::receive_go(&workload.channel)?;
     match workload.gate.take() {
         None if workload.as_child => reaper::run_as_child(|| execute_as_child(workload, &program)),
@@ -58,8 +60,12 @@ fn drop_descriptors(workload: &Workload) -> Result<(), InitError> {
     sys::clone::close_all_but_from(3_u32.saturating_add(workload.preserve_fds), &kept).map_err(InitError::Gate)
 }
 
-fn confine_and_report(workload: &Workload) -> Result<(), InitError> {
-    let missing = workload.confinement.landlock.map_or_else(|| Ok(Vec::new()), confine::landlock)?;
+fn confine_and_report(workload: &Workload, paths: Option<Vec<PathRule>>) -> Result<(), InitError> {
+    let missing = match (workload.confinement.landlock, paths) {
+        (None, _) => Vec::new(),
+        (Some(scopes), None) => domain::enter_light(scopes)?,
+        (Some(scopes), Some(paths)) => domain::enter_strict(scopes, paths)?,
+    };
     let filter = workload.confinement.filter.as_ref();
     if workload.process.no_new_privileges
         && let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_some())

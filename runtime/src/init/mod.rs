@@ -11,6 +11,7 @@ mod console;
 mod container_hooks;
 mod copy_up;
 mod devices;
+mod domain;
 mod error;
 mod exec;
 mod identity;

@@ -6,7 +6,7 @@ use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use lazaret_profiles::bpf::Program;
+use lazaret_profiles::bpf::Insn;
 
 use crate::hook_process::HookState;
 use crate::spec::container::{Device, Process, Propagation, Seccomp};
@@ -215,6 +215,8 @@ pub struct DeviceOrder {
 pub struct Confinement {
     /// The light Landlock domain; `None` in native mode.
     pub landlock: Option<LandlockScopes>,
+    /// In strict mode: where the bundle's mounts stand, for path rules in that domain.
+    pub paths: Option<Vec<PathBuf>>,
     /// The filter of the mode.
     pub filter: Option<Filter>,
     /// The bundle's own seccomp profile, which can only tighten.
@@ -244,13 +246,13 @@ pub struct HookOrders {
 #[derive(Debug)]
 pub struct Filter {
     /// The program for a listener; `None` where a tracer is chosen.
-    pub listened: Option<Program>,
+    pub listened: Option<&'static [Insn]>,
     /// The program for a tracer, for a task that has a listener already and gets no second one (EBUSY). `None` makes
     /// that a failure.
-    pub traced: Option<Program>,
+    pub traced: Option<&'static [Insn]>,
     /// The same without a witness, where there can be no tracer either: what the sentry would refuse, the filter itself
     /// refuses. `None` makes that a failure.
-    pub unwitnessed: Option<Program>,
+    pub unwitnessed: Option<&'static [Insn]>,
 }
 
 /// Which Landlock scopes are needed because a namespace is shared with the host.

@@ -40,7 +40,7 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
     let container = spec::check(&bundle)?;
     let admitted = match options.mode {
         Mode::Native => None,
-        Mode::Sandbox => {
+        Mode::Sandbox | Mode::Strict => {
             let host = policy::host::Host::gather(&container)?;
             let admitted = policy::sandbox::admit(&container, &host)?;
             for warning in &admitted.warnings {

@@ -256,7 +256,7 @@ fn prepare(
         workload: Workload {
             channel,
             process: workload::process(&container.process, mappings, connected)?,
-            confinement: workload::confinement(container, mode, host.interceptor(options))?,
+            confinement: workload::confinement(container, mode, host.interceptor(options)),
             preserve_fds: request.preserve_fds,
             as_child: false,
             hooks: None,

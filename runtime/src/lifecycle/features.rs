@@ -12,7 +12,7 @@ use crate::spec::{self, supported};
 /// The features of this build.
 #[must_use]
 pub fn features() -> Value {
-    let modes = [Mode::Native, Mode::Sandbox].map(Mode::name).join(",");
+    let modes = Mode::ALL.iter().map(|mode| mode.name()).collect::<Vec<_>>().join(",");
     json!({
         "ociVersionMin": spec::OLDEST_VERSION,
         "ociVersionMax": spec::NEWEST_VERSION,

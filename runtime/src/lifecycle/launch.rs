@@ -164,7 +164,7 @@ fn make_places(
     (id, directory): (&str, &Path),
     undo: &mut Undo,
 ) -> Result<Places, Error> {
-    let sandbox = options.mode == Mode::Sandbox;
+    let sandbox = options.mode.is_confined();
     if let Some(admitted) = admitted {
         container.process.capabilities = admitted.capabilities;
     }

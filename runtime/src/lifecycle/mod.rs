@@ -182,9 +182,6 @@ pub enum LifecycleError {
     /// The monitor could not be forked.
     #[error("could not fork the container's monitor")]
     Monitor(#[source] std::io::Error),
-    /// The mode's filter could not be made.
-    #[error("could not make the sandbox filter")]
-    Filter(#[source] lazaret_profiles::bpf::EmitError),
     /// No command was given.
     #[error("no command to run")]
     NoCommand,
@@ -228,7 +225,6 @@ impl LifecycleError {
             Self::Property { .. } => 1019,
             Self::PreserveFds { .. } => 1020,
             Self::Monitor(_) => 1021,
-            Self::Filter(_) => 1024,
             Self::Streams(_) => 1025,
             Self::Relay(_) => 1009,
             Self::DirectoryStream => 1008,
@@ -271,7 +267,6 @@ impl LifecycleError {
             | Self::Property { .. }
             | Self::PreserveFds { .. }
             | Self::Monitor(_)
-            | Self::Filter(_)
             | Self::NotSupported { .. }
             | Self::Undead(_) => return None,
         };

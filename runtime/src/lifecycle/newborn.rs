@@ -172,7 +172,7 @@ pub(super) fn check_preserved(count: u32, mode: Mode) -> Result<(), Error> {
         let kind = std::fs::metadata(format!("/proc/self/fd/{fd}"));
         match kind {
             Err(_closed) => return Err(LifecycleError::PreserveFds { count, missing: fd }.into()),
-            Ok(kind) if kind.is_dir() && mode == Mode::Sandbox => return Err(LifecycleError::DirectoryStream.into()),
+            Ok(kind) if kind.is_dir() && mode.is_confined() => return Err(LifecycleError::DirectoryStream.into()),
             Ok(_) => {}
         }
     }

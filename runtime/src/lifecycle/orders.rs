@@ -53,7 +53,7 @@ impl Ingredients<'_> {
 /// Opens everything and writes the orders down. `channel` is stage 2's end.
 pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders, Error> {
     let container = from.container;
-    let sandbox = from.mode == Mode::Sandbox;
+    let sandbox = from.mode.is_confined();
     let null = trees::null_device()?;
     let hierarchies =
         if shows_cgroups(container) { cgroup_view(&from.places.hierarchies, &from.places.cgroup) } else { Vec::new() };
@@ -132,7 +132,7 @@ fn sysctls(from: &Ingredients<'_>) -> Vec<SysctlOrder> {
     let inside = from.container.sysctl.iter().filter(|(key, _)| !(outside && network::is_network(key)));
     let order = |key: &str, value: String, required| SysctlOrder { path: network::sysctl_file(key), value, required };
     let own = inside.map(|(key, value)| order(key, value.clone(), true));
-    let new = matches!(from.places.plan.network, Network::New) && from.mode == Mode::Sandbox;
+    let new = matches!(from.places.plan.network, Network::New) && from.mode.is_confined();
     let last_group = from.places.mappings.gids.last().map_or(0, |range| range.container + (range.length - 1));
     let defaults = if new { network::defaults(last_group) } else { Vec::new() };
     let defaults = defaults.into_iter().filter(|(key, _)| !from.container.sysctl.contains_key(*key));
@@ -145,7 +145,7 @@ fn workload(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Workload, Error>
     Ok(Workload {
         channel,
         process: workload::process(&from.container.process, &from.places.mappings, connected)?,
-        confinement: workload::confinement(from.container, from.mode, from.interceptor)?,
+        confinement: workload::confinement(from.container, from.mode, from.interceptor),
         as_child: matches!(request.rootfs, Rootfs::ThrowAway { .. }),
         preserve_fds: request.preserve_fds,
         hooks: hooks(from),

@@ -4,8 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use lazaret_profiles::bpf;
-use lazaret_profiles::plan::{self, Witness};
+use lazaret_profiles::plan::Witness;
+use lazaret_profiles::programs;
+use lazaret_profiles::syscalls::Column;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::error::Error;
@@ -43,28 +44,29 @@ pub(super) fn owner(process: &Process, mappings: &IdMappings) -> (u32, u32) {
 }
 
 /// The layers around a workload of `container`.
-pub(super) fn confinement(
-    container: &Container,
-    mode: Mode,
-    interceptor: Interceptor,
-) -> Result<Confinement, LifecycleError> {
+pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interceptor) -> Confinement {
     let oci = container.seccomp.clone();
     let (personality, memory_policy) = (container.personality, container.memory_policy.clone());
-    if mode == Mode::Native {
-        return Ok(Confinement { landlock: None, filter: None, oci, personality, memory_policy });
-    }
-    let emit = |witness| bpf::emit(&plan::sandbox(witness)).map_err(LifecycleError::Filter);
-    let emit_if = |wanted: bool, witness| wanted.then(|| emit(witness)).transpose();
+    let (column, paths) = match mode {
+        Mode::Native => {
+            return Confinement { landlock: None, paths: None, filter: None, oci, personality, memory_policy };
+        }
+        Mode::Sandbox => (Column::Sandbox, None),
+        Mode::Strict => {
+            (Column::Strict, Some(container.mounts.iter().map(|mount| mount.destination.clone()).collect()))
+        }
+    };
+    let program_if = |wanted: bool, witness| wanted.then(|| programs::of(column, witness));
     let filter = Filter {
-        listened: emit_if(interceptor != Interceptor::Ptrace, Witness::Notify)?,
-        traced: emit_if(interceptor.may_trace(), Witness::Trace)?,
-        unwitnessed: emit_if(interceptor == Interceptor::Auto && interceptor.may_trace(), Witness::None)?,
+        listened: program_if(interceptor != Interceptor::Ptrace, Witness::Notify),
+        traced: program_if(interceptor.may_trace(), Witness::Trace),
+        unwitnessed: program_if(interceptor == Interceptor::Auto && interceptor.may_trace(), Witness::None),
     };
     let scopes = LandlockScopes {
         signal: container.namespaces.pid == Namespace::Host,
         abstract_unix: container.namespaces.network == Namespace::Host,
     };
-    Ok(Confinement { landlock: Some(scopes), filter: Some(filter), oci, personality, memory_policy })
+    Confinement { landlock: Some(scopes), paths, filter: Some(filter), oci, personality, memory_policy }
 }
 
 /// A connection over which the terminal's master goes: to the socket at `path`, or our own end of one.

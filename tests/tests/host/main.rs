@@ -38,5 +38,6 @@ mod privilege;
 mod process_attributes;
 mod regressions;
 mod sentry;
+mod strict;
 mod swaps;
 mod turmoil;

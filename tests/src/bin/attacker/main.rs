@@ -27,6 +27,7 @@ mod raw;
 mod report;
 mod sockets;
 mod supervised;
+mod surface;
 mod terminal;
 mod turmoil;
 
@@ -46,6 +47,7 @@ fn acts() -> Vec<(&'static str, Act)> {
         files::ACTS,
         identity::ACTS,
         supervised::ACTS,
+        surface::ACTS,
         turmoil::ACTS,
         honest::ACTS,
     ]

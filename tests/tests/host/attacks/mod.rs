@@ -76,6 +76,9 @@ impl Attack<'_> {
         let lazaret = &Lazaret::by(interceptor);
         let verdict = verdict::of(&lazaret.run(&Bundle::attacker(self.arguments)));
         self.assert_refused(&verdict, &format!("under the default configuration with {interceptor}"));
+        let strict = Lazaret::with_options(&["--mode", "strict", "--interceptor", interceptor]);
+        let in_strict = verdict::of(&strict.run(&self.lax(true)));
+        assert!(!in_strict.ok, "the attack succeeded in strict mode with {interceptor}: {in_strict:?}");
         let bundle = self.lax(true);
         let running = lazaret.launch(&bundle);
         running.wait();
