@@ -148,7 +148,7 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     }
     let sentry = match mode {
         Mode::Native => None,
-        _ => {
+        Mode::Sandbox | Mode::Strict => {
             let audit = host.directory.join(state::AUDIT_FILE);
             Some(Sentry::fork(host.pidfd.as_fd(), &audit, host.interceptor(options).may_trace())?)
         }

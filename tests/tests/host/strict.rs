@@ -185,3 +185,19 @@ fn state_and_features_say_the_mode() {
     let features = lazaret.verb(&["features"]).stdout;
     assert!(features.contains("native,sandbox,strict"), "{features}");
 }
+
+/// A further process gets the same walls, table and rules, from the state and not from the caller's options.
+#[test]
+#[ignore = "needs root: namespaces, seccomp, Landlock"]
+fn further_process_is_as_strict_as_the_first() {
+    let lazaret = strict();
+    let bundle = Bundle::attacker(&["surface-aio"]).args(&["/bin/sh", "-c", "echo ready; exec sleep 1000"]);
+    let running = lazaret.launch(&bundle);
+    running.says("ready");
+    let exec = |words: &[&str]| lazaret.verb(&[&["exec", bundle.id()], words].concat());
+    assert_eq!(exec(&["/bin/sh", "-c", "echo 500 > /proc/self/oom_score_adj"]).status, 1);
+    exec(&["/bin/sh", "-c", "echo kept > /tmp/kept && cat /tmp/kept"]).succeeds();
+    let refused = verdict::of(&exec(&["/attacker", "surface-aio"]));
+    assert!(!refused.ok && refused.errno == libc::ENOSYS, "{refused:?}");
+    running.delete();
+}
