@@ -1,5 +1,5 @@
-//! The bundle that every runtime is given: a busybox root file system, and the `config.json` of `runc spec` with
-//! `/bin/true` as its command and no terminal.
+//! The bundles that every runtime is given: a busybox root file system, and the `config.json` of `runc spec` with one
+//! command and no terminal.
 //!
 //! Called by `bench-start`. All contenders run the very same files.
 
@@ -40,11 +40,11 @@ pub fn busybox() -> Result<&'static Path, BundleError> {
     BUSYBOX.iter().map(Path::new).find(|path| path.exists()).ok_or(BundleError::NoBusybox)
 }
 
-/// Makes the bundle in `directory`, which does not exist yet, with a `cgroupsPath` if there is one to name.
+/// Makes the bundle of `command` in `directory`, which does not exist yet, with a `cgroupsPath` if there is one to name.
 ///
 /// # Errors
 /// [`BundleError`] when busybox is missing or the disk refuses.
-pub fn make(directory: &Path, cgroups_path: Option<&str>) -> Result<(), BundleError> {
+pub fn make(directory: &Path, command: &[&str], cgroups_path: Option<&str>) -> Result<(), BundleError> {
     let busybox = busybox()?;
     let rootfs = directory.join("rootfs");
     for name in DIRECTORIES {
@@ -53,12 +53,12 @@ pub fn make(directory: &Path, cgroups_path: Option<&str>) -> Result<(), BundleEr
     }
     let program = rootfs.join("bin/busybox");
     written(&program, std::fs::copy(busybox, &program).map(|_bytes| ()))?;
-    for applet in ["sh", "true"] {
+    for applet in ["sh", "sleep", "true"] {
         let path = rootfs.join("bin").join(applet);
         written(&path, symlink("busybox", &path))?;
     }
     let path = directory.join("config.json");
-    let mut config = config();
+    let mut config = config(command);
     if let (Some(wanted), Some(linux)) = (cgroups_path, config.get_mut("linux").and_then(Value::as_object_mut)) {
         linux.insert("cgroupsPath".to_owned(), json!(wanted));
     }
@@ -69,14 +69,14 @@ fn written(path: &Path, result: io::Result<()>) -> Result<(), BundleError> {
     result.map_err(|source| BundleError::Write { path: path.to_owned(), source })
 }
 
-fn config() -> Value {
+fn config(command: &[&str]) -> Value {
     let capabilities = json!(["CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"]);
     json!({
         "ociVersion": "1.0.2",
         "process": {
             "terminal": false,
             "user": {"uid": 0, "gid": 0},
-            "args": ["/bin/true"],
+            "args": command,
             "env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "TERM=xterm"],
             "cwd": "/",
             "capabilities":

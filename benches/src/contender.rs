@@ -10,11 +10,24 @@ use std::process::Command;
 /// The word by which `bench-start` knows that it is to be libcontainer's caller.
 pub const REFERENCE_WORD: &str = "libcontainer-run";
 
+/// What a contender is timed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// A container from start to end.
+    Run,
+    /// A process in a container that runs.
+    Exec,
+}
+
 /// Where everything is.
 #[derive(Debug, Clone)]
 pub struct Setting {
-    /// The bundle.
+    /// What is timed.
+    pub work: Work,
+    /// The bundle of `/bin/true`.
     pub bundle: PathBuf,
+    /// The bundle of a command that does nothing for long.
+    pub sleeper: PathBuf,
     /// Holds a state directory for each contender.
     pub states: PathBuf,
     /// lazaret's command.
@@ -38,6 +51,8 @@ pub struct Contender {
     program: Option<&'static str>,
     /// Whole run of the container with this id.
     launch: fn(&Setting, &str) -> Command,
+    /// Its command with options that come before the verb; `None` for who has no verbs.
+    verbs: Option<fn(&Setting) -> Command>,
     /// Removes what a failed run left.
     tidy: fn(&Setting, &str) -> Command,
     /// Says its version.
@@ -50,6 +65,7 @@ pub const ALL: &[Contender] = &[
         name: "crun",
         program: Some("crun"),
         launch: |setting, id| peer("crun", setting, &["run", "--bundle"], id),
+        verbs: Some(|setting| command("crun", setting)),
         tidy: |setting, id| remove("crun", setting, id),
         version: |_| version("crun"),
     },
@@ -57,6 +73,7 @@ pub const ALL: &[Contender] = &[
         name: "runc",
         program: Some("runc"),
         launch: |setting, id| peer("runc", setting, &["run", "--bundle"], id),
+        verbs: Some(|setting| command("runc", setting)),
         tidy: |setting, id| remove("runc", setting, id),
         version: |_| version("runc"),
     },
@@ -64,6 +81,7 @@ pub const ALL: &[Contender] = &[
         name: "libcontainer",
         program: None,
         launch: |setting, id| reference(setting, "run", id),
+        verbs: None,
         tidy: |setting, id| reference(setting, "delete", id),
         version: |setting| reference(setting, "version", ""),
     },
@@ -71,6 +89,7 @@ pub const ALL: &[Contender] = &[
         name: "lazaret native",
         program: None,
         launch: |setting, id| lazaret(setting, "native", id),
+        verbs: Some(|setting| lazaret_command(setting, "native")),
         tidy: |setting, id| lazaret_delete(setting, id),
         version: |setting| version(&setting.lazaret),
     },
@@ -78,6 +97,7 @@ pub const ALL: &[Contender] = &[
         name: "lazaret sandbox",
         program: None,
         launch: |setting, id| lazaret(setting, "sandbox", id),
+        verbs: Some(|setting| lazaret_command(setting, "sandbox")),
         tidy: |setting, id| lazaret_delete(setting, id),
         version: |setting| version(&setting.lazaret),
     },
@@ -85,16 +105,40 @@ pub const ALL: &[Contender] = &[
         name: "lazaret do",
         program: None,
         launch: |setting, _| lazaret_do(setting),
+        verbs: None,
         tidy: |setting, id| lazaret_delete(setting, id),
         version: |setting| version(&setting.lazaret),
     },
 ];
 
 impl Contender {
-    /// The command that runs the container `id` from start to end and leaves nothing.
+    /// The command to time: it runs the container `id` from start to end and leaves nothing, or runs `/bin/true` in the
+    /// container [`Contender::host_id`].
     #[must_use]
     pub fn launch(&self, setting: &Setting, id: &str) -> Command {
-        (self.launch)(setting, id)
+        match (setting.work, self.verbs) {
+            (Work::Exec, Some(verbs)) => {
+                let mut command = verbs(setting);
+                command.args(["exec", &self.host_id(), "/bin/true"]);
+                command
+            }
+            (Work::Run, _) | (Work::Exec, None) => (self.launch)(setting, id),
+        }
+    }
+
+    /// The container in which it executes processes.
+    #[must_use]
+    pub fn host_id(&self) -> String {
+        format!("bench-host-{}-{}", std::process::id(), self.name.replace(' ', "-"))
+    }
+
+    /// The commands that make that container; `None` for who has no `exec`.
+    #[must_use]
+    pub fn host(&self, setting: &Setting) -> Option<[Command; 2]> {
+        let (mut create, mut start) = (self.verbs?(setting), self.verbs?(setting));
+        create.args(["create", "--bundle"]).arg(&setting.sleeper).arg(self.host_id());
+        start.args(["start", &self.host_id()]);
+        Some([create, start])
     }
 
     /// The command that removes what a failed run of `id` left.
@@ -139,10 +183,16 @@ fn version(program: impl AsRef<Path>) -> Command {
     command
 }
 
-fn peer(program: &str, setting: &Setting, verb: &[&str], id: &str) -> Command {
+fn command(program: &str, setting: &Setting) -> Command {
     let mut command = Command::new(path_of(program));
-    command.arg("--root").arg(setting.state(program)).args(verb).arg(&setting.bundle).arg(id);
+    command.arg("--root").arg(setting.state(program));
     command
+}
+
+fn peer(program: &str, setting: &Setting, verb: &[&str], id: &str) -> Command {
+    let mut whole = command(program, setting);
+    whole.args(verb).arg(&setting.bundle).arg(id);
+    whole
 }
 
 fn remove(program: &str, setting: &Setting, id: &str) -> Command {
@@ -157,10 +207,15 @@ fn reference(setting: &Setting, verb: &str, id: &str) -> Command {
     command
 }
 
-fn lazaret(setting: &Setting, mode: &str, id: &str) -> Command {
+fn lazaret_command(setting: &Setting, mode: &str) -> Command {
     let mut command = Command::new(&setting.lazaret);
-    command.arg("--root").arg(setting.state("lazaret")).args(["--mode", mode, "run", "--bundle"]);
-    command.arg(&setting.bundle).arg(id);
+    command.arg("--root").arg(setting.state("lazaret")).args(["--mode", mode]);
+    command
+}
+
+fn lazaret(setting: &Setting, mode: &str, id: &str) -> Command {
+    let mut command = lazaret_command(setting, mode);
+    command.args(["run", "--bundle"]).arg(&setting.bundle).arg(id);
     command
 }
 

@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod cgroups;
 pub mod contender;
+pub mod hosts;
 pub mod linear;
 pub mod machine;
 pub mod pin;

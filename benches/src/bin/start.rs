@@ -1,4 +1,4 @@
-//! `bench-start`: the time of a whole `run /bin/true`, beside other runtimes, in interleaved runs.
+//! `bench-start`: the time of a whole `run /bin/true`, or of an `exec`, beside other runtimes, in interleaved runs.
 //!
 //! A command for people; docs/performance.md says how to run it. It needs root, and a quiet machine.
 
@@ -10,7 +10,8 @@ use std::time::Duration;
 use clap::Parser;
 use lazaret_benches::bundle;
 use lazaret_benches::cgroups::{self, CgroupsError, Mode};
-use lazaret_benches::contender::{self, Setting};
+use lazaret_benches::contender::{self, Setting, Work};
+use lazaret_benches::hosts::Hosts;
 use lazaret_benches::machine::{self, Machine};
 use lazaret_benches::race::{self, Lane, Rounds};
 use lazaret_benches::random::Random;
@@ -20,7 +21,7 @@ use lazaret_benches::statistics::{Ratio, Summary};
 use serde::Serialize;
 use thiserror::Error;
 
-/// Times a whole `run /bin/true` of one busybox bundle for each runtime.
+/// Times a whole `run /bin/true` of one busybox bundle for each runtime, or `exec /bin/true` in a container of it.
 #[derive(Debug, Parser)]
 struct Cli {
     /// Counted rounds; each starts every runtime once
@@ -38,6 +39,9 @@ struct Cli {
     /// Name a cgroup in the bundle, as container engines do: lazaret then also joins the hierarchies of statistics
     #[arg(long)]
     cgroups_path: bool,
+    /// Time `exec /bin/true` in a container that runs, instead of a whole run
+    #[arg(long)]
+    exec: bool,
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
@@ -90,6 +94,7 @@ impl Measure {
 
 #[derive(Debug, Serialize)]
 struct Report {
+    work: &'static str,
     machine: Machine,
     load_at_end: String,
     note: Option<&'static str>,
@@ -138,8 +143,16 @@ fn measure(cli: &Cli) -> Result<(), StartError> {
         cgroups::hide_unified()?;
     }
     let rounds = Rounds { warm_up: cli.warm_up, counted: cli.rounds, rest: Duration::from_millis(cli.rest) };
-    let rows = rows(race::run(contender::ALL, &setting, rounds).map_err(StartError::Reaper)?);
-    let result = Report { machine, load_at_end: machine::load(), note, rows };
+    let hosts = cli.exec.then(|| Hosts::start(contender::ALL, &setting));
+    let contenders = hosts.as_ref().map_or(contender::ALL, Hosts::contenders);
+    let rows = rows(race::run(contenders, &setting, rounds).map_err(StartError::Reaper)?);
+    let result = Report {
+        work: if cli.exec { "exec /bin/true" } else { "run /bin/true" },
+        machine,
+        load_at_end: machine::load(),
+        note,
+        rows,
+    };
     let lines = if cli.json { json(&result)? } else { text(&result) };
     report::print(&lines).map_err(StartError::Print)
 }
@@ -153,9 +166,12 @@ fn setting(cli: &Cli, scratch: &Scratch) -> Result<Setting, StartError> {
     }
     let (bundle, states) = (scratch.join("bundle"), scratch.join("states"));
     let cgroups_path = cli.cgroups_path.then(|| format!("/lazaret-bench-{}", std::process::id()));
-    bundle::make(&bundle, cgroups_path.as_deref())?;
+    bundle::make(&bundle, &["/bin/true"], cgroups_path.as_deref())?;
+    let sleeper = scratch.join("sleeper");
+    bundle::make(&sleeper, &["/bin/sleep", "86400"], None)?;
     std::fs::create_dir(&states).map_err(StartError::Scratch)?;
-    Ok(Setting { bundle, states, lazaret, own })
+    let work = if cli.exec { Work::Exec } else { Work::Run };
+    Ok(Setting { work, bundle, sleeper, states, lazaret, own })
 }
 
 /// Every lane in numbers; ratios are to the first.
@@ -183,7 +199,7 @@ fn text(result: &Report) -> Vec<String> {
     versions.dedup();
     lines.push(versions.join(", "));
     let headings =
-        ["run /bin/true", "n", "median ms", "MAD", "min", "CPU ms", "time to crun's [95 %]", "CPU to crun's [95 %]"];
+        [result.work, "n", "median ms", "MAD", "min", "CPU ms", "time to crun's [95 %]", "CPU to crun's [95 %]"];
     let mut table = Table::new(&headings);
     for row in &result.rows {
         table.row(cells(row));
