@@ -77,6 +77,9 @@ pub struct Plan {
     pub user: UserNamespace,
     /// The other namespaces to join.
     pub join: Vec<OwnedFd>,
+    /// The time namespace to join, which the launcher itself has to: the kernel lets no process join one that shares its
+    /// memory, as stage 1 does (EUSERS).
+    pub time: Option<OwnedFd>,
     /// `CLONE_NEW*` flags of those to make at the clone.
     pub new: i32,
     /// Whether stage 2 makes a cgroup namespace, once it is in its cgroup.
@@ -111,6 +114,7 @@ impl Plan {
         let mut plan = Self {
             user: UserNamespace::Host,
             join: Vec::new(),
+            time: None,
             new: libc::CLONE_NEWNS,
             new_cgroup: namespaces.cgroup == Namespace::New || mode != RunMode::Native,
             network: Network::Host,
@@ -153,7 +157,12 @@ impl Plan {
                 if kind == NamespaceKind::Network {
                     self.network = Network::Joined(self.join.len());
                 }
-                self.join.push(open.namespace(kind, path)?);
+                let joined = open.namespace(kind, path)?;
+                if kind == NamespaceKind::Time {
+                    self.time = Some(joined);
+                } else {
+                    self.join.push(joined);
+                }
             }
         }
         Ok(())
@@ -180,7 +189,7 @@ impl Plan {
     fn pod_owner(&self) -> Result<Option<OwnedFd>, NamespaceError> {
         let own = identity("/proc/self/ns/user")?;
         let mut found: Option<(OwnedFd, (u64, u64))> = None;
-        for namespace in &self.join {
+        for namespace in self.join.iter().chain(&self.time) {
             let Ok(owner) = sys::namespace::owner(namespace) else { continue };
             let Ok(stat) = rustix::fs::fstat(&owner) else { continue };
             let owner_identity = (stat.st_dev, stat.st_ino);
@@ -204,6 +213,28 @@ impl Plan {
             Network::Host | Network::New => None,
         }
     }
+}
+
+/// Runs `work` in the time namespace `time`, if there is one; we are single-threaded, and back again afterwards.
+///
+/// # Errors
+/// Those of `work`; [`NamespaceError::Open`] when it cannot be joined or left.
+pub fn within_time<T, E: From<NamespaceError>>(
+    time: Option<&OwnedFd>,
+    work: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E> {
+    let Some(time) = time else { return work() };
+    let failed = |source: io::Error| NamespaceError::Open { kind: "time", path: "/proc/self/ns/time".into(), source };
+    let enter = |fd: &OwnedFd| {
+        nix::sched::setns(fd, nix::sched::CloneFlags::from_bits_retain(libc::CLONE_NEWTIME))
+            .map_err(|error| failed(error.into()))
+    };
+    let own = rustix::fs::open("/proc/self/ns/time", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|error| failed(error.into()))?;
+    enter(time)?;
+    let result = work();
+    enter(&own)?;
+    result
 }
 
 /// The namespaces of a running process that are not our own, for a newcomer to join by its pidfd (`setns(2)`).

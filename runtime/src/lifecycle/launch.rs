@@ -297,5 +297,5 @@ fn clone_init(places: &Places, clocks: Option<&str>, orders: init::orders::Order
     // The user namespace last: the others may belong to its parent, over which it has no right.
     let join = places.plan.join.iter().chain(&places.userns).map(|fd| fd.as_fd().into()).collect();
     let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd), clocks };
-    Ok(sys::clone::launch(&stage, move || init::run(orders))?)
+    namespaces::within_time(places.plan.time.as_ref(), || Ok(sys::clone::launch(&stage, move || init::run(orders))?))
 }

@@ -216,6 +216,14 @@ pub enum PolicyError {
         /// The node's list of those that are.
         list: PathBuf,
     },
+    /// The node's list of allowed hooks.
+    #[error("cannot use {}, the list of hooks that sandboxes may have", path.display())]
+    HookList {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A field that reaches beyond the sandbox.
     #[error("{field}: {rule}")]
     Reach {
@@ -270,7 +278,7 @@ impl PolicyError {
             Self::Propagation { .. } => codes::POLICY_PROPAGATION,
             Self::Destination { .. } => codes::POLICY_DESTINATION,
             Self::HostIds { .. } => codes::POLICY_HOST_IDS,
-            Self::Hook { .. } => codes::POLICY_HOOK,
+            Self::Hook { .. } | Self::HookList { .. } => codes::POLICY_HOOK,
             Self::Reach { .. } => codes::POLICY_REACH,
             Self::Facts { .. } | Self::MountTable { .. } => codes::POLICY_FACTS,
         }
@@ -301,7 +309,7 @@ impl PolicyError {
             | Self::HostIds { field, .. }
             | Self::Hook { field, .. }
             | Self::Reach { field, .. } => Some(field),
-            Self::Facts { .. } | Self::MountTable { .. } => None,
+            Self::Facts { .. } | Self::MountTable { .. } | Self::HookList { .. } => None,
         }
     }
 
@@ -349,6 +357,7 @@ impl PolicyError {
                     list.display()
                 ));
             }
+            Self::HookList { .. } => return Some("give it to root, with mode 0644".to_owned()),
             Self::Reach { instead, .. } => instead,
         };
         Some(format!("{allowed}, {TRUSTED}"))

@@ -289,3 +289,30 @@ fn a_process_that_joins_runs_on_its_processors_and_goes_before_nobody() {
         running.delete();
     }
 }
+
+/// A process that is killed at the end of the test.
+struct Helper(std::process::Child);
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs root: namespaces, mounts"]
+fn a_time_namespace_is_joined_by_path() {
+    let mut command = Command::new(programs::installed("unshare"));
+    command.args(["--time", "--boottime", "1000000000", "--fork", "--kill-child", "sleep", "60"]);
+    let helper = Helper(command.spawn().unwrap());
+    let children = format!("/proc/{0}/task/{0}/children", helper.0.id());
+    let first = || std::fs::read_to_string(&children).ok()?.split_whitespace().next().map(str::to_owned);
+    lazaret_tests::deadline::until("a child in the namespace", || first().is_some());
+    let path = format!("/proc/{}/ns/time", first().unwrap());
+    let bundle = Bundle::shell("cat /proc/uptime").edit(|config| {
+        config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "time", "path": path}));
+    });
+    let seen = native().run(&bundle).expect(0).stdout;
+    assert!(seen.split_whitespace().next().unwrap().parse::<f64>().unwrap() > 1e9, "{seen}");
+}

@@ -33,13 +33,13 @@ impl AllowedHooks {
     /// Reads the node's list, if `container` has hooks.
     ///
     /// # Errors
-    /// [`PolicyError::Facts`] when the list is there and cannot be read, or others than root may write to it.
+    /// [`PolicyError::HookList`] when the list is there and cannot be read, or others than root may write to it.
     pub(super) fn gather(container: &Container) -> Result<Self, PolicyError> {
         let none = Self { file: LIST.into(), programs: Vec::new() };
         if container.hooks.lists().iter().all(|(_, hooks)| hooks.is_empty()) {
             return Ok(none);
         }
-        let failed = |source| PolicyError::Facts { path: LIST.into(), source };
+        let failed = |source| PolicyError::HookList { path: LIST.into(), source };
         let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
         let file = match std::fs::File::options().read(true).custom_flags(flags).open(LIST) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(none),
