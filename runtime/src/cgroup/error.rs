@@ -149,6 +149,15 @@ pub enum CgroupError {
         #[source]
         source: io::Error,
     },
+    /// The cgroup could not be handed to the container's root.
+    #[error("could not hand {path} to the container", path = .path.display())]
+    Delegate {
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
     /// The device rules could not be made effective.
     #[error("linux.resources.devices: could not {operation} the device program of {path}", path = .path.display())]
     DeviceProgram {
@@ -238,6 +247,7 @@ impl CgroupError {
             Self::Remove { .. } => 1419,
             Self::OnlyV1 { .. } => 1420,
             Self::BelowUsage { .. } => 1421,
+            Self::Delegate { .. } => 1430,
         }
     }
 
@@ -277,6 +287,7 @@ impl CgroupError {
             | Self::Open { .. }
             | Self::Inherit { .. }
             | Self::Attach { .. }
+            | Self::Delegate { .. }
             | Self::DeviceProgram { .. }
             | Self::Freeze { .. }
             | Self::NotFrozen { .. }
@@ -312,6 +323,7 @@ mod tests {
             CgroupError::Enable { path: path.clone(), controllers: "+cpu".into(), source: source() },
             CgroupError::Inherit { path: path.clone(), file: "cpuset.cpus", source: source() },
             CgroupError::Attach { path: path.clone(), pid: 1, source: source() },
+            CgroupError::Delegate { path: path.clone(), source: source() },
             CgroupError::DeviceProgram { path: path.clone(), operation: "load", source: source() },
             CgroupError::Freeze { path: path.clone(), value: "1", source: source() },
             CgroupError::NotFrozen { path: path.clone(), millis: 1 },

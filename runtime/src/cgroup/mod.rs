@@ -13,6 +13,7 @@
 //! Ways in: `clone_target` (v2) and [`Entry`] (v1, the child itself) are cheap; [`Cgroup::attach`] may wait for RCU.
 
 mod convert;
+mod delegate;
 mod devices;
 mod directory;
 mod entry;

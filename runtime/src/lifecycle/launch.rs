@@ -190,6 +190,9 @@ fn make_places(
     complete_resources(&mut container.resources, &hierarchies, sandbox);
     let (cgroup, guard) = Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), id, &container.resources)?;
     undo.cgroup = Some(guard);
+    if userns.is_some() && plan.new_cgroup && orders::shows_writable_cgroups(container) {
+        cgroup.delegate(orders::root_id(&mappings.uids), orders::root_id(&mappings.gids))?;
+    }
     Ok(Places { plan, userns, mappings, hierarchies, cgroup })
 }
 

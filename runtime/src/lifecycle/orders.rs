@@ -18,7 +18,7 @@ use crate::options::{Interceptor, Mode};
 use crate::policy::Admitted;
 use crate::rootfs::{self, Rootfs};
 use crate::spec::container::{Container, IdRange};
-use crate::spec::mounts::MountKind;
+use crate::spec::mounts::{Mount, MountKind, attr};
 use crate::state::{Status, Stored};
 use crate::trees::{self, Setting};
 
@@ -103,14 +103,22 @@ fn root(from: &Ingredients<'_>, sandbox: bool) -> Result<RootOrder, Error> {
 }
 
 /// The host id of the container's root; without a mapping that is root itself.
-fn root_id(ranges: &[IdRange]) -> u32 {
+pub(super) fn root_id(ranges: &[IdRange]) -> u32 {
     idmap::to_host(ranges, 0).unwrap_or(0)
 }
 
 fn shows_cgroups(container: &Container) -> bool {
-    container.mounts.iter().any(|mount| {
-        matches!(&mount.kind, MountKind::Filesystem { fstype, .. } if fstype == "cgroup" || fstype == "cgroup2")
-    })
+    container.mounts.iter().any(is_cgroup)
+}
+
+/// Whether the bundle asks for a view of its cgroups that can be written: only then they become the container's own.
+pub(super) fn shows_writable_cgroups(container: &Container) -> bool {
+    let is_writable = |mount: &Mount| (mount.attr_set | mount.recursive_attr_set) & attr::RDONLY == 0;
+    container.mounts.iter().any(|mount| is_cgroup(mount) && is_writable(mount))
+}
+
+fn is_cgroup(mount: &Mount) -> bool {
+    matches!(&mount.kind, MountKind::Filesystem { fstype, .. } if fstype == "cgroup" || fstype == "cgroup2")
 }
 
 /// The v1 hierarchies as a cgroup mount shows them: folder name and mount options. Only those that the container has

@@ -14,6 +14,7 @@
 mod cgroup;
 mod containerd;
 mod cpu;
+mod delegation;
 mod devices;
 mod freezer;
 mod memory;
