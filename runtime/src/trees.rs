@@ -111,6 +111,18 @@ impl TreeError {
     }
 }
 
+/// A v1 hierarchy that a cgroup mount shows: as [`CgroupHierarchy`], with the path of the container's own cgroup on the host
+/// when that is to be bound.
+#[derive(Debug)]
+pub struct ShownHierarchy {
+    /// The folder's name.
+    pub folder: String,
+    /// The mount's options.
+    pub data: Vec<(CString, Option<CString>)>,
+    /// The container's cgroup, when it has no cgroup namespace.
+    pub own: Option<PathBuf>,
+}
+
 /// What the preparation depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting<'a> {
@@ -123,7 +135,7 @@ pub struct Setting<'a> {
     /// A network namespace that is joined and belongs to the host.
     pub joined_network: Option<BorrowedFd<'a>>,
     /// v1 hierarchies that a cgroup mount shows.
-    pub cgroup_hierarchies: &'a [CgroupHierarchy],
+    pub cgroup_hierarchies: &'a [ShownHierarchy],
 }
 
 /// Prepares the mounts. `judged` yields the descriptor of a bind source that policy opened.
@@ -142,7 +154,7 @@ fn prepare_mount(mount: &Mount, judged: Option<&OwnedFd>, setting: Setting<'_>) 
     let source = match &mount.kind {
         MountKind::Bind { source, recursive } => bind(mount, source, *recursive, judged, setting)?,
         MountKind::Filesystem { fstype, .. } if fstype == "cgroup" || fstype == "cgroup2" => {
-            MountSource::Cgroup { hierarchies: setting.cgroup_hierarchies.to_vec() }
+            MountSource::Cgroup { hierarchies: cgroup_hierarchies(mount, setting)? }
         }
         MountKind::Filesystem { fstype, .. } if fstype == "sysfs" && setting.joined_network.is_some() => {
             joined_sysfs(setting)?
@@ -162,6 +174,17 @@ fn prepare_mount(mount: &Mount, judged: Option<&OwnedFd>, setting: Setting<'_>) 
         attr_clear,
         propagation: mount.propagation,
     })
+}
+
+fn cgroup_hierarchies(mount: &Mount, setting: Setting<'_>) -> Result<Vec<CgroupHierarchy>, TreeError> {
+    let hierarchy = |shown: &ShownHierarchy| {
+        let bound = shown.own.as_ref().map(|path| {
+            let failed = |source| TreeError::Source { index: mount.index, path: path.clone(), source };
+            clone_tree(rustix::fs::CWD, path, false).map_err(failed)
+        });
+        Ok(CgroupHierarchy { folder: shown.folder.clone(), data: shown.data.clone(), tree: bound.transpose()? })
+    };
+    setting.cgroup_hierarchies.iter().map(hierarchy).collect()
 }
 
 /// The attributes to set and to clear on a mount without a tree: those of the tree are its own, and are named last.

@@ -14,13 +14,14 @@ use rustix::process::DumpableBehavior;
 use super::domain::{self, PathRule};
 use super::error::InitError;
 use super::orders::Workload;
-use super::{confine, container_hooks, identity, reaper};
+use super::{confine, container_hooks, environment, identity, reaper};
 use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::sys;
 
 /// From set-up to the workload.
 pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     drop_descriptors(workload)?;
+    workload.process.env = environment::complete(&workload.process.env, workload.process.uid);
     let paths = workload.confinement.paths.as_deref().map(domain::path_rules).transpose()?;
     let process = &workload.process;
     let early = rustix::process::chdir(&process.cwd);

@@ -12,6 +12,7 @@ mod container_hooks;
 mod copy_up;
 mod devices;
 mod domain;
+mod environment;
 mod error;
 mod exec;
 mod identity;
@@ -68,11 +69,25 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     if orders.loopback {
         sys::namespace::loopback_up().map_err(|source| InitError::Names { what: "loopback interface up", source })?;
     }
+    make_working_directory(orders)?;
     paths::protect(orders, &kernel, &null)?;
     drop((null, kernel));
     container_hooks::before_change_of_root(&orders.workload)?;
     rootfs::pivot(&orders.root)?;
     exec::enter(&mut orders.workload)
+}
+
+/// Makes the working directory if the image has none of that name, as runc does; what else is wrong with it is told when
+/// it is entered.
+fn make_working_directory(orders: &Orders) -> Result<(), InitError> {
+    let path = orders.workload.process.cwd.as_path();
+    match inside::find(&orders.root.tree, path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let made = inside::make_directory(&orders.root.tree, path).map(drop);
+            made.map_err(|source| InitError::Cwd { path: path.to_owned(), source })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Closes what the launcher had open: its ends of our sockets, whose end of file tells us that it died, and the state

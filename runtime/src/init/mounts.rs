@@ -175,11 +175,16 @@ fn place_cgroup(orders: &Orders, mount: &MountOrder, hierarchies: &[CgroupHierar
     let mode = [(c"mode".to_owned(), Some(c"755".to_owned()))];
     let tmpfs = make(c"tmpfs", c"cgroup", &mode).map_err(|source| failed(mount, source))?;
     put(orders, &MountOrder { attr_set: mount.attr_set & !libc::MOUNT_ATTR_RDONLY, ..plain(mount) }, &tmpfs, true)?;
-    for (folder, data) in hierarchies {
-        let fstype = if data.is_empty() { c"cgroup2" } else { c"cgroup" };
-        let hierarchy = make(fstype, c"cgroup", data).map_err(|source| failed(mount, source))?;
-        let destination = mount.destination.join(folder);
-        put(orders, &MountOrder { destination, attr_set: mount.attr_set, ..plain(mount) }, &hierarchy, true)?;
+    for shown in hierarchies {
+        let destination = mount.destination.join(&shown.folder);
+        let order = MountOrder { destination, attr_set: mount.attr_set, ..plain(mount) };
+        if let Some(own) = &shown.tree {
+            put(orders, &order, own, true)?;
+            continue;
+        }
+        let fstype = if shown.data.is_empty() { c"cgroup2" } else { c"cgroup" };
+        let hierarchy = make(fstype, c"cgroup", &shown.data).map_err(|source| failed(mount, source))?;
+        put(orders, &order, &hierarchy, true)?;
     }
     let attr = MountAttr { set: mount.attr_set, ..MountAttr::default() };
     mount_setattr(&tmpfs, &attr, false).map_err(|source| failed(mount, source))

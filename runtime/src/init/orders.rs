@@ -104,10 +104,7 @@ pub struct Workload {
 impl Orders {
     /// Every descriptor among the orders. What else the process has inherited belongs to the launcher.
     pub(super) fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        let trees = self.mounts.iter().filter_map(|mount| match &mount.source {
-            MountSource::Tree { tree, .. } => Some(tree),
-            MountSource::Filesystem { .. } | MountSource::Cgroup { .. } => None,
-        });
+        let trees = self.mounts.iter().flat_map(|mount| mount.source.trees());
         let devices = self.devices.iter().filter_map(|device| device.tree.as_ref());
         [&self.workload.channel, &self.root.tree, &self.null]
             .into_iter()
@@ -178,6 +175,17 @@ pub enum MountSource {
     },
 }
 
+impl MountSource {
+    /// The detached mounts in it.
+    fn trees(&self) -> Vec<&OwnedFd> {
+        match self {
+            Self::Tree { tree, .. } => vec![tree],
+            Self::Cgroup { hierarchies } => hierarchies.iter().filter_map(|shown| shown.tree.as_ref()).collect(),
+            Self::Filesystem { .. } => Vec::new(),
+        }
+    }
+}
+
 /// What a new file system takes over from the directory that it covers.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Below {
@@ -187,8 +195,17 @@ pub struct Below {
     pub copy_up: bool,
 }
 
-/// A cgroup hierarchy as a container sees it: the folder's name and the mount's options; none means cgroup v2.
-pub type CgroupHierarchy = (String, Vec<(CString, Option<CString>)>);
+/// A cgroup hierarchy as a container sees it.
+#[derive(Debug)]
+pub struct CgroupHierarchy {
+    /// The folder's name.
+    pub folder: String,
+    /// The mount's options; none means cgroup v2.
+    pub data: Vec<(CString, Option<CString>)>,
+    /// The container's own cgroup as a detached mount, when it has no cgroup namespace: a new mount would show the host's
+    /// whole hierarchy.
+    pub tree: Option<OwnedFd>,
+}
 
 /// One sysctl.
 #[derive(Debug)]

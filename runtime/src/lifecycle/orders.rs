@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use crate::cgroup::{Cgroup, Hierarchies};
+use crate::cgroup::{Cgroup, Hierarchies, Version};
 use crate::error::Error;
 use crate::idmap;
-use crate::init::orders::{CgroupHierarchy, HookOrders, Orders, RootOrder, SysctlOrder, Workload};
+use crate::init::orders::{HookOrders, Orders, RootOrder, SysctlOrder, Workload};
 use crate::lifecycle::launch::Places;
 use crate::lifecycle::{CreateRequest, LifecycleError, attendance, kernel_paths, streams, workload};
 use crate::namespaces::Network;
@@ -17,10 +17,10 @@ use crate::network;
 use crate::options::{Interceptor, Mode};
 use crate::policy::Admitted;
 use crate::rootfs::{self, Rootfs};
-use crate::spec::container::{Container, IdRange};
+use crate::spec::container::{Container, IdRange, Namespace};
 use crate::spec::mounts::{Mount, MountKind, attr};
 use crate::state::{Status, Stored};
-use crate::trees::{self, Setting};
+use crate::trees::{self, Setting, ShownHierarchy};
 
 /// What the orders are made from.
 pub(super) struct Ingredients<'a> {
@@ -55,8 +55,12 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
     let container = from.container;
     let sandbox = from.mode.is_confined();
     let null = trees::null_device()?;
-    let hierarchies =
-        if shows_cgroups(container) { cgroup_view(&from.places.hierarchies, &from.places.cgroup) } else { Vec::new() };
+    let bound = !from.places.plan.new_cgroup && container.namespaces.cgroup == Namespace::Host;
+    let hierarchies = if shows_cgroups(container) {
+        cgroup_view(&from.places.hierarchies, &from.places.cgroup, bound)
+    } else {
+        Vec::new()
+    };
     let setting = Setting {
         userns: from.userns(),
         mappings: &from.places.mappings,
@@ -121,17 +125,25 @@ fn is_cgroup(mount: &Mount) -> bool {
     matches!(&mount.kind, MountKind::Filesystem { fstype, .. } if fstype == "cgroup" || fstype == "cgroup2")
 }
 
-/// The v1 hierarchies as a cgroup mount shows them: folder name and mount options. Only those that the container has
-/// joined: in the others it is where we are, and would see the host's.
-fn cgroup_view(hierarchies: &Hierarchies, cgroup: &Cgroup) -> Vec<CgroupHierarchy> {
-    let joined = |options: &[(CString, Option<CString>)]| {
-        options.is_empty()
-            || cgroup.directories().any(|(_, controllers, _)| {
-                controllers.iter().any(|name| options.iter().any(|(key, _)| key.as_bytes() == name.as_bytes()))
-            })
+/// The v1 hierarchies as a cgroup mount shows them. Only those that the container has joined: in the others it is where we
+/// are, and would see the host's. Without a cgroup namespace a new mount would show the host's in these, too, so its own
+/// cgroups are `bound`.
+fn cgroup_view(hierarchies: &Hierarchies, cgroup: &Cgroup, bound: bool) -> Vec<ShownHierarchy> {
+    let own = |options: &[(CString, Option<CString>)]| {
+        let has = |controllers: &[String]| {
+            controllers.iter().any(|name| options.iter().any(|(key, _)| key.as_bytes() == name.as_bytes()))
+        };
+        let unified = |version| options.is_empty() && version == Version::V2;
+        let mut directories = cgroup.directories();
+        directories.find(|(version, controllers, _)| unified(*version) || has(controllers)).map(|(_, _, path)| path)
     };
-    let shown = hierarchies.v1_mounts().filter(|(_, options)| joined(options));
-    shown.map(|(folder, options)| (folder.to_owned(), options)).collect()
+    let shown = hierarchies.v1_mounts().filter_map(|(folder, data)| {
+        let own = own(&data).map(Path::to_owned);
+        // The unified hierarchy is shown in a namespace even where the container stays at its root.
+        let joined = own.is_some() || (data.is_empty() && !bound);
+        joined.then(|| ShownHierarchy { folder: folder.to_owned(), data, own: own.filter(|_path| bound) })
+    });
+    shown.collect()
 }
 
 /// The sysctls that are written inside. Those of a joined network namespace were written from the host's side.
