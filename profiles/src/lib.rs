@@ -29,6 +29,7 @@ pub mod bpf;
 mod cases;
 pub mod check;
 pub mod class;
+pub mod document;
 pub mod interpret;
 pub mod oci;
 pub mod plan;
