@@ -10,6 +10,7 @@ mod config_file;
 pub mod field;
 mod locate;
 mod process_file;
+mod profile_file;
 mod resources_file;
 mod spelling;
 

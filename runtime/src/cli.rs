@@ -152,6 +152,8 @@ pub(crate) enum Verb {
     Spec(Spec),
     /// Print what this build supports, as JSON
     Features,
+    /// Print what a mode does with each system call, and why
+    Syscalls(Syscalls),
     /// Not supported
     #[command(hide = true)]
     Checkpoint(Ignored),
@@ -169,7 +171,7 @@ impl Verb {
             Self::Do(_) => Some(0),
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
-            Self::Features | Self::Checkpoint(_) | Self::Restore(_) => None,
+            Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
         }
     }
 }
@@ -246,6 +248,26 @@ pub(crate) struct Delete {
 pub(crate) enum Format {
     Table,
     Json,
+}
+
+/// Forms of the list of system calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SyscallFormat {
+    Table,
+    Json,
+    /// Markdown, both modes side by side
+    Md,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  lazaret syscalls --mode strict -o json --profile profile.json")]
+pub(crate) struct Syscalls {
+    /// Form of the list
+    #[arg(long, short, value_enum, default_value_t = SyscallFormat::Table, value_name = "FORM")]
+    pub(crate) output: SyscallFormat,
+    /// A seccomp profile (the object linux.seccomp, or a whole config.json) to show beside the mode
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -106,6 +106,7 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
         }
         Verb::Events(arguments) => show::events(options, &arguments).map(status_of),
         Verb::Spec(arguments) => lifecycle::write_default_config(&arguments.bundle).map(|()| 0),
+        Verb::Syscalls(arguments) => show::syscalls(options, &arguments).map(status_of),
         Verb::Features => Ok(print_json(&lifecycle::features())),
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
         Verb::Restore(_) => Err(no_snapshots("restore")),

@@ -3,11 +3,12 @@
 use std::io::{self, Write as _};
 
 use lazaret::error::Error;
-use lazaret::lifecycle::{self, Listed, Process};
+use lazaret::lifecycle::{self, Listed, ListedCall, Process};
 use lazaret::options::Options;
+use lazaret_profiles::document;
 use serde::Serialize;
 
-use crate::cli::{self, Format};
+use crate::cli::{self, Format, SyscallFormat};
 use crate::table;
 
 /// What a verb printed, or why that was not possible.
@@ -71,6 +72,37 @@ pub(crate) fn events(options: &Options, arguments: &cli::Events) -> Printed {
     }
     lifecycle::events(options, &arguments.id, interval, &mut |event| line(event))?;
     Ok(Ok(()))
+}
+
+/// `syscalls`.
+pub(crate) fn syscalls(options: &Options, arguments: &cli::Syscalls) -> Printed {
+    let calls = lifecycle::syscalls(options.mode, arguments.profile.as_deref())?;
+    Ok(match arguments.output {
+        SyscallFormat::Json => {
+            serde_json::to_string_pretty(&calls).map_err(io::Error::from).and_then(|json| text(&format!("{json}\n")))
+        }
+        SyscallFormat::Md => text(&document::section()),
+        SyscallFormat::Table => {
+            let header =
+                ["NUMBER", "NAME", "FAMILY", "CLASS", "ANSWER", "PROFILE", "RULE", "REASON"].map(str::to_owned);
+            let rows: Vec<_> = std::iter::once(header).chain(calls.iter().map(row_of_call)).collect();
+            text(&table::aligned(&rows))
+        }
+    })
+}
+
+fn row_of_call(call: &ListedCall) -> [String; 8] {
+    let or_dash = |word: &str| if word.is_empty() { "-".to_owned() } else { word.to_owned() };
+    [
+        call.number.to_string(),
+        call.name.to_owned(),
+        call.family.to_owned(),
+        call.class.to_owned(),
+        or_dash(call.answer),
+        or_dash(call.profile.as_deref().unwrap_or_default()),
+        or_dash(call.rule),
+        call.reason.to_owned(),
+    ]
 }
 
 /// One JSON value on a line of its own.

@@ -34,6 +34,7 @@ mod scheduling;
 mod start;
 mod status;
 mod streams;
+mod syscalls;
 mod terminal;
 mod undo;
 mod update;
@@ -54,6 +55,7 @@ pub use pause::{pause, resume};
 pub use ps::{Process, process_ids, processes};
 pub use start::start;
 pub use status::{OciState, state};
+pub use syscalls::{ListedCall, syscalls};
 pub use update::{Flags, Limits, UpdateError, update};
 
 /// What `create` needs beside the options.

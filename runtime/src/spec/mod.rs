@@ -75,6 +75,16 @@ pub fn check_resources(bundle: &Bundle) -> Result<resources::Resources, SpecErro
     limits::check(bundle, bundle.spec().linux().as_ref())
 }
 
+/// Checks a seccomp profile that came by itself ([`Bundle::of_profile`]), for `syscalls`; `None` where there is none.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_profile(bundle: &Bundle) -> Result<Option<lazaret_profiles::oci::Planned>, SpecError> {
+    schema::refuse_unsupported(bundle)?;
+    seccomp::refuse_template(bundle)?;
+    seccomp::plan(bundle, bundle.spec().linux().as_ref())
+}
+
 /// [`check`] for tests: the root file system need not exist.
 #[cfg(test)]
 pub(crate) fn check_without_machine(bundle: &Bundle) -> Result<Container, SpecError> {

@@ -3,7 +3,7 @@
 //! In sandbox mode the program is stacked on lazaret's own filter and can only tighten it: the kernel takes the strictest
 //! answer of all filters.
 
-use lazaret_profiles::oci::{ArgCheck, OciRule, Op, Profile, compile};
+use lazaret_profiles::oci::{self, ArgCheck, OciError, OciRule, Op, Planned, Profile, compile};
 use lazaret_profiles::plan::Action;
 use oci_spec::runtime::{
     Linux, LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompFilterFlag, LinuxSeccompOperator,
@@ -30,15 +30,45 @@ pub(super) fn check(bundle: &Bundle, linux: Option<&Linux>) -> Result<Option<Sec
     let Some(asked) = linux.and_then(|linux| linux.seccomp().as_ref()) else {
         return Ok(None);
     };
-    let profile = Profile {
-        default: action(bundle, PATH, "defaultErrnoRet", asked.default_action(), asked.default_errno_ret())?,
-        architectures: architectures(bundle),
-        rules: rules(bundle, asked)?,
-    };
-    let program = compile(&profile).map_err(|source| SpecError::Seccomp { field: Field::new(PATH, None), source })?;
+    let profile = profile(bundle, asked)?;
+    let program = compile(&profile).map_err(refused)?;
     let agent = agent(bundle, asked, &profile)?;
     let flags = flags(bundle, asked, agent.is_some())?;
     Ok(Some(Seccomp { program, flags, agent }))
+}
+
+/// What the profile does with every number; `None` when the bundle has none.
+pub(super) fn plan(bundle: &Bundle, linux: Option<&Linux>) -> Result<Option<Planned>, SpecError> {
+    let asked = linux.and_then(|linux| linux.seccomp().as_ref());
+    asked.map(|asked| oci::plan(&profile(bundle, asked)?).map_err(refused)).transpose()
+}
+
+/// Refuses what container engines make profiles from: it has conditions that the specification does not know, and
+/// would be taken for a profile whose rules hold always.
+pub(super) fn refuse_template(bundle: &Bundle) -> Result<(), SpecError> {
+    let why = "this is an engine's template; the profile that it makes of it stands in a bundle's config.json";
+    let profile = bundle.raw().pointer("/linux/seccomp");
+    let rules = profile.and_then(|profile| profile.get("syscalls")).and_then(Value::as_array);
+    let rules = rules.into_iter().flatten().enumerate();
+    let parts = rules.map(|(index, rule)| (element(&format!("{PATH}.syscalls"), index), rule));
+    for (at, part) in profile.map(|profile| (PATH.to_owned(), profile)).into_iter().chain(parts) {
+        if let Some(key) = ["archMap", "includes", "excludes"].into_iter().find(|key| part.get(key).is_some()) {
+            return Err(SpecError::Unsupported { field: bundle.field(&format!("{at}.{key}")), why });
+        }
+    }
+    Ok(())
+}
+
+fn profile(bundle: &Bundle, asked: &LinuxSeccomp) -> Result<Profile, SpecError> {
+    Ok(Profile {
+        default: action(bundle, PATH, "defaultErrnoRet", asked.default_action(), asked.default_errno_ret())?,
+        architectures: architectures(bundle),
+        rules: rules(bundle, asked)?,
+    })
+}
+
+fn refused(source: OciError) -> SpecError {
+    SpecError::Seccomp { field: Field::new(PATH, None), source }
 }
 
 /// Who answers, if anything is to be answered: otherwise the specification has listenerPath ignored.
