@@ -158,6 +158,16 @@ impl Row {
         }
     }
 
+    /// The choice that a trapped call with these arguments was refused by: strict mode's where the sandbox's refuses nothing.
+    #[must_use]
+    pub fn decided_by(&self, args: &Arguments) -> Choice {
+        let column = match (self.class, self.choice(Column::Sandbox).refusal(args)) {
+            (Class::Native | Class::Arg(_), None) => Column::Strict,
+            _ => Column::Sandbox,
+        };
+        self.choice(column)
+    }
+
     /// The technique and the answer, where a call with these arguments is refused and recorded in either mode; `None`
     /// where it is allowed, emulated, or refused without a record.
     ///

@@ -34,7 +34,7 @@ pub(crate) fn request(registers: Registers) -> Request {
     };
     Request {
         syscall: row.map_or_else(|| format!("#{}", call.number()), |row| row.name.to_owned()),
-        rule: row.map_or("unknown", |row| row.class.label()),
+        rule: row.map_or("unknown", |row| row.decided_by(call.arguments()).class.label()),
         arguments,
         subject,
     }
@@ -179,6 +179,14 @@ mod tests {
         assert_eq!(of(65, address(name)), Err(NameFault::TooLong));
         assert_eq!(of(0xffff_ffff, address(name)), Err(NameFault::TooLong));
         assert_eq!(of(10, 8), Err(NameFault::Unreadable));
+    }
+
+    #[test]
+    fn rule_is_that_of_the_mode_that_refused() {
+        assert_eq!(request(call("setns", [0; 6])).rule, "refused and recorded");
+        assert_eq!(request(call("unshare", [0x1000_0000, 0, 0, 0, 0, 0])).rule, "argument-checked");
+        assert_eq!(request(call("shmget", [0; 6])).rule, "refused and recorded");
+        assert_eq!(request(call("sendto", [0, 0, 0, 1, 0, 0])).rule, "argument-checked");
     }
 
     #[test]
