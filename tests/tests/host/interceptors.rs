@@ -82,3 +82,16 @@ fn a_traced_honest_program_ends_with_its_own_status() {
     let outcome = lazaret.run_command(&["sh", "-c", "(sleep 0.3; echo late) & echo first; wait"]);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (0, "first\nlate\n"));
 }
+
+#[test]
+#[ignore = "needs root: namespaces, seccomp, ptrace"]
+fn what_joins_a_traced_container_is_traced_too() {
+    let lazaret = Lazaret::by("ptrace");
+    let bundle = Bundle::attacker(&["call-in-flight"]);
+    let running = lazaret.launch(&bundle);
+    running.says("ready");
+    let verdict = verdict::of(&lazaret.verb(&["exec", running.id(), "/attacker", "trapped"]));
+    assert!(verdict.ok, "{verdict:?}");
+    assert!(running.witnessed("mount"), "no record: {:?}", lazaret.audit(running.id()));
+    running.delete();
+}
