@@ -22,6 +22,7 @@ mod hierarchy;
 mod limits;
 mod location;
 mod member;
+mod newcomer;
 mod processes;
 mod restrict;
 pub mod stats;

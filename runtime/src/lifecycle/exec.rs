@@ -270,7 +270,7 @@ fn clone(host: &Host, shared: Shared, orders: JoinOrders) -> Result<(Pid, OwnedF
     // user namespace in which this program was executed can look into a process that is not dumpable (ptrace(2)).
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| LifecycleError::Monitor(error.into()))?;
-    let target = host.cgroup.clone_target();
+    let target = host.cgroup.newcomer_target(host.init.pid)?;
     let join = vec![sys::clone::Join { fd: host.pidfd.as_fd(), kinds: shared.by_stage1() }];
     let stage = Stage { join, new: 0, cgroup: target.as_ref().map(AsFd::as_fd), clocks: None };
     Ok(sys::clone::launch(&stage, move || init::join::run(orders))?)
