@@ -45,6 +45,12 @@ fn system_call_numbers_stand_in_the_table_and_in_sys() {
 }
 
 #[test]
+fn every_error_has_a_number_of_its_own() {
+    let found = gates::shared_error_numbers(&source::files(&["runtime/src", "shim/src"]));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
 fn every_file_says_what_it_is() {
     let found = gates::unnamed_files(&source::files(CRATES));
     assert!(found.is_empty(), "{found:#?}");
@@ -74,6 +80,8 @@ fn planted_violations_are_caught() {
     assert_eq!(gates::stray_unsafe(&[unsafe_code]).len(), 1);
     let number = source::File::new("runtime/src/state.rs", "let n = libc::SYS_mount;");
     assert_eq!(gates::stray_numbers(&[number]).len(), 1);
+    let codes = "fn code(&self) -> u32 {\n match self {\n Self::A => 1000,\n Self::B => 1000,\n } }";
+    assert_eq!(gates::shared_error_numbers(&[source::File::new("runtime/src/state.rs", codes)]).len(), 1);
     let unnamed = source::File::new("runtime/src/utils.rs", "fn f() {}");
     assert_eq!(gates::unnamed_files(&[unnamed]).len(), 2);
 }

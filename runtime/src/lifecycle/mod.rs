@@ -223,7 +223,7 @@ impl LifecycleError {
             Self::Terminal(_) => 1016,
             Self::ConsoleSocket { .. } => 1017,
             Self::Gate(_) => 1018,
-            Self::PidfdSocket { .. } => 1027,
+            Self::PidfdSocket { .. } => 1028,
             Self::Property { .. } => 1019,
             Self::PreserveFds { .. } => 1020,
             Self::Monitor(_) => 1021,
