@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use lazaret::cgroup;
 use lazaret::options::{self, Interceptor, Mode};
+use lazaret::rootless::{self, RootlessError};
 
 /// What `--version` says after the name: two lines of runc's shape.
 const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
@@ -27,9 +28,9 @@ pub(crate) struct Cli {
 /// Options of every verb.
 #[derive(Debug, Args)]
 pub(crate) struct Global {
-    /// State directory
-    #[arg(long, global = true, default_value = options::DEFAULT_ROOT, value_name = "DIR")]
-    pub(crate) root: PathBuf,
+    /// State directory [default: /run/lazaret, for an ordinary user $XDG_RUNTIME_DIR/lazaret]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) root: Option<PathBuf>,
     /// How a container is confined: native (the bundle as written), sandbox or strict (less of the kernel)
     #[arg(long, global = true, value_enum, default_value_t = ModeName::Sandbox)]
     pub(crate) mode: ModeName,
@@ -48,8 +49,8 @@ pub(crate) struct Global {
     /// Place containers through systemd
     #[arg(long)]
     pub(crate) systemd_cgroup: bool,
-    /// Whether to ignore what an ordinary user may not do with cgroups
-    #[arg(long, value_enum, default_value_t = Rootless::Auto, hide = true)]
+    /// Run containers without root; auto does so for every user but root
+    #[arg(long, global = true, value_enum, default_value_t = Rootless::Auto)]
     pub(crate) rootless: Rootless,
     /// Print the version
     #[arg(long, short = 'v', short_alias = 'V', action = ArgAction::Version)]
@@ -62,9 +63,25 @@ impl Global {
         if self.systemd_cgroup && !cgroup::HAS_SYSTEMD_DRIVER {
             return Some("--systemd-cgroup is not supported: lazaret writes cgroups itself; use the cgroupfs driver");
         }
-        match self.rootless {
-            Rootless::True => Some("--rootless true is not supported yet: lazaret runs containers as root"),
-            Rootless::Auto | Rootless::False => None,
+        match (self.rootless, rootless::is_needed(), rootless::is_active()) {
+            (Rootless::True, false, false) => Some("--rootless true is for an ordinary user, and this is root"),
+            (Rootless::False, true, _) => Some("--rootless false needs root"),
+            (Rootless::False, _, true) => Some("--rootless false needs the root of the host, not of a user namespace"),
+            _ => None,
+        }
+    }
+}
+
+impl Global {
+    /// The state directory.
+    ///
+    /// # Errors
+    /// When there is none that belongs to an ordinary user alone.
+    pub(crate) fn root(&self) -> Result<PathBuf, RootlessError> {
+        match &self.root {
+            Some(root) => Ok(std::path::absolute(root).unwrap_or_else(|_gone| root.clone())),
+            None if rootless::is_needed() || rootless::is_active() => rootless::default_root(),
+            None => Ok(options::DEFAULT_ROOT.into()),
         }
     }
 }

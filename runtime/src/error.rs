@@ -13,6 +13,7 @@ use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
 use crate::policy::PolicyError;
 use crate::rootfs::RootfsError;
+use crate::rootless::RootlessError;
 use crate::sentry_link::SentryError;
 use crate::spec::SpecError;
 use crate::state::StateError;
@@ -65,6 +66,9 @@ pub enum Error {
     /// Hooks that are kept for later.
     #[error(transparent)]
     KeptHooks(#[from] KeptError),
+    /// An ordinary user's own namespaces.
+    #[error(transparent)]
+    Rootless(#[from] RootlessError),
     /// Root file system.
     #[error(transparent)]
     Rootfs(#[from] RootfsError),
@@ -124,6 +128,7 @@ impl Error {
             Self::NetDevice(error) => error.code(),
             Self::Hook(error) => error.code(),
             Self::KeptHooks(error) => error.code(),
+            Self::Rootless(error) => error.code(),
             Self::Rootfs(error) => error.code(),
             Self::Tree(error) => error.code(),
             Self::Cgroup(error) => error.code(),
@@ -153,6 +158,7 @@ impl Error {
             Self::ConfigFile(error) => error.hint(),
             Self::Idmap(error) => error.hint(),
             Self::Namespace(error) => error.hint(),
+            Self::Rootless(error) => error.hint(),
             Self::Rootfs(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Cgroup(error) => error.hint(),
@@ -193,6 +199,7 @@ impl Error {
             | Self::NetDevice(_)
             | Self::Hook(_)
             | Self::KeptHooks(_)
+            | Self::Rootless(_)
             | Self::Rootfs(_)
             | Self::Tree(_)
             | Self::Cgroup(_)

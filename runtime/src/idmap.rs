@@ -142,7 +142,7 @@ pub fn mappings_of_process(pid: i32) -> Result<IdMappings, IdmapError> {
     maps.map_err(IdmapError::Join)
 }
 
-fn parse_map(text: &str) -> io::Result<Vec<IdRange>> {
+pub(crate) fn parse_map(text: &str) -> io::Result<Vec<IdRange>> {
     let line = |line: &str| {
         let mut fields = line.split_ascii_whitespace().map(str::parse::<u32>);
         let mut next = || fields.next()?.ok();

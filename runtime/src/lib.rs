@@ -14,6 +14,7 @@ mod detached;
 pub mod error;
 pub mod hook_process;
 pub mod hooks;
+mod host_view;
 pub mod idmap;
 pub mod init;
 pub mod lifecycle;
@@ -26,6 +27,7 @@ pub mod options;
 mod overlay;
 pub mod policy;
 pub mod rootfs;
+pub mod rootless;
 pub mod sealed;
 pub mod sentry_link;
 pub mod spec;
@@ -33,6 +35,7 @@ pub mod state;
 #[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
 pub mod sys;
 pub mod trees;
+mod users;
 pub mod watch;
 
 /// Now, as log lines and the state write it: RFC 3339 in UTC.

@@ -14,6 +14,7 @@ use clap::Parser as _;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome};
 use lazaret::options::{Mode, Options};
+use lazaret::rootless;
 
 use cli::{Cli, Verb};
 
@@ -38,8 +39,13 @@ fn main() -> ExitCode {
     }
     let mode = cli.global.mode.mode();
     let interceptor = cli.global.interceptor.interceptor();
-    let root = std::path::absolute(&cli.global.root).unwrap_or(cli.global.root);
-    let options = Options { root, mode, interceptor };
+    let options = match cli.global.root() {
+        Ok(root) => Options { root, mode, interceptor },
+        Err(error) => return report(&error.into(), FAILURE),
+    };
+    if let Err(error) = become_root_inside(&options, &cli.verb) {
+        return report(&error, error.exit_status());
+    }
     if let Err(error) = seal(&cli.verb, mode) {
         return refuse(&format!("could not protect lazaret's own executable from the container: {error}"));
     }
@@ -55,14 +61,26 @@ fn main() -> ExitCode {
     }
 }
 
-/// Before anything else, for the verbs whose child will be inside a container. Without the right to (an ordinary user)
-/// there is no need: the container's ids are not the owner of anything of root's.
+/// An ordinary user launches from a user namespace of its own; for `exec`, from that above the container's.
+fn become_root_inside(options: &Options, verb: &Verb) -> Result<(), Error> {
+    if verb.passes_on().is_none() || !rootless::is_needed() {
+        return Ok(());
+    }
+    let Verb::Exec(exec) = verb else { return Ok(rootless::enter()?) };
+    match lifecycle::state(options, &exec.id)?.pid {
+        // It has ended, which the verb itself refuses.
+        0 => Ok(()),
+        pid => Ok(rootless::join(pid)?),
+    }
+}
+
+/// Before anything else, for the verbs whose child will be inside a container.
 fn seal(verb: &Verb, mode: Mode) -> std::io::Result<()> {
     if verb.passes_on().is_none() {
         return Ok(());
     }
     let out_of_reach = mode.is_confined() && lazaret::sealed::belongs_to_root_alone()?;
-    if out_of_reach || !rustix::process::geteuid().is_root() {
+    if out_of_reach {
         return Ok(());
     }
     lazaret::sealed::execute_read_only()

@@ -57,7 +57,7 @@ fn super_options(line: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// `\040` and the like, by which mountinfo keeps its fields apart.
-fn unescape_octal(text: &[u8]) -> Vec<u8> {
+pub(crate) fn unescape_octal(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((byte, after)) = rest.split_first() {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Mode};
 
 use crate::detached::{clone_tree, tmpfs};
+use crate::host_view;
 use crate::mounted_overlay::{self, Layers};
 use crate::overlay::{Overlay, OverlayError, Writable};
 use crate::sys::mount::{MountAttr, mount_setattr};
@@ -93,6 +94,15 @@ pub enum RootfsError {
         #[source]
         source: io::Error,
     },
+    /// A piece of the host's root could not be shown.
+    #[error("could not show {path} of the host")]
+    View {
+        /// Which.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// The throw-away layer.
     #[error("could not make a tmpfs for the throw-away layer")]
     Tmpfs(#[source] io::Error),
@@ -109,6 +119,7 @@ impl RootfsError {
             Self::NoCommonParent { .. } => 1503,
             Self::Overlay { .. } => 1504,
             Self::Tmpfs(_) => 1505,
+            Self::View { .. } => 1506,
         }
     }
 
@@ -121,7 +132,7 @@ impl RootfsError {
             Self::Idmap { .. } => {
                 "ext4, xfs, btrfs, tmpfs (Linux 6.3) and others can; put the bundle there, or use --mode native"
             }
-            Self::Attributes { .. } | Self::Overlay { .. } | Self::Tmpfs(_) => return None,
+            Self::Attributes { .. } | Self::Overlay { .. } | Self::Tmpfs(_) | Self::View { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -136,6 +147,8 @@ pub struct Opening<'fd> {
     pub owner: (u32, u32),
     /// `MOUNT_ATTR_*` for the root mount.
     pub attributes: u64,
+    /// Without root: the container's state directory, where a view of the host is put together.
+    pub rootless: Option<&'fd Path>,
 }
 
 impl Rootfs {
@@ -152,7 +165,10 @@ impl Rootfs {
         let (path, tree) = match self {
             Self::Bundle => (bundle_root, directory(bundle_root, judged, opening)?),
             Self::Bind { source, .. } => (source.as_path(), directory(source, None, opening)?),
-            Self::ThrowAway { lower } => (lower.as_path(), throw_away(lower, opening)?),
+            Self::ThrowAway { lower } => match opening.rootless {
+                Some(directory) => (lower.as_path(), host_view(directory)?),
+                None => (lower.as_path(), throw_away(lower, opening)?),
+            },
             Self::Overlay { lower, upper, work, options } => {
                 let lower = lower.iter().map(|path| layer(path, opening.idmap)).collect::<Result<Vec<_>, _>>()?;
                 let writable = match (upper, work) {
@@ -236,6 +252,19 @@ fn throw_away(lower: &Path, opening: Opening<'_>) -> Result<OwnedFd, RootfsError
     let lower = [layer(lower, opening.idmap)?];
     let overlay = Overlay { lower: &lower, writable: Some(&writable), options: &[], owner: opening.owner };
     Ok(overlay.mount()?)
+}
+
+/// The same for an ordinary user, for whom the host's root is no layer.
+fn host_view(directory: &Path) -> Result<OwnedFd, RootfsError> {
+    let desk = directory.join("root");
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| RootfsError::View { path, source }
+    };
+    std::fs::create_dir(&desk).map_err(failed(&desk))?;
+    let tree = host_view::assemble(&desk).map_err(|error| failed(&error.path)(error.source))?;
+    std::fs::remove_dir(&desk).map_err(failed(&desk))?;
+    Ok(tree)
 }
 
 impl From<OverlayError> for RootfsError {

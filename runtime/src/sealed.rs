@@ -28,7 +28,13 @@ pub fn execute_read_only() -> io::Result<()> {
     if is_read_only(&exe)? {
         return Ok(());
     }
-    let sealed = clone_tree(exe.as_fd(), Path::new(""), false)?;
+    let sealed = match clone_tree(exe.as_fd(), Path::new(""), false) {
+        // It was executed in another mount namespace than ours is by now: without root we have just made one.
+        Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+            clone_tree(open_in_own_namespace(&exe)?.as_fd(), Path::new(""), false)?
+        }
+        cloned => cloned?,
+    };
     let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
     mount_setattr(&sealed, &MountAttr { set, ..MountAttr::default() }, false)?;
     // Without this check a kernel that ignored the attribute would make us execute ourselves for ever.
@@ -44,6 +50,15 @@ pub fn execute_read_only() -> io::Result<()> {
     });
     let env = env.collect::<Result<Vec<_>, _>>()?;
     Err(sys::process::execute_fd(&sealed, &args, &env))
+}
+
+/// The same file by its path, if that is where it still is.
+fn open_in_own_namespace(exe: &OwnedFd) -> io::Result<OwnedFd> {
+    let path = std::fs::read_link("/proc/self/exe")?;
+    let found = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+    let (here, there) = (rustix::fs::fstat(&found)?, rustix::fs::fstat(exe)?);
+    let is_same = (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino);
+    if is_same { Ok(found) } else { Err(io::Error::other("the program is no longer at its path")) }
 }
 
 /// Whether nobody but the host's root can write to the executable, by owner and permissions. No id of a sandbox is the

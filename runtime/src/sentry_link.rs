@@ -17,6 +17,7 @@ use rustix::process::Pid;
 
 use crate::detached;
 use crate::init;
+use crate::rootless;
 use crate::sys;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -79,6 +80,31 @@ impl SentryError {
     }
 }
 
+/// What the sentry may see of its container beside the calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// A procfs of its own.
+    Processes,
+    /// Nothing: an ordinary user can mount no procfs of the host's process ids, and the host's own shows too much. Then
+    /// records do not name the program, and what needs its user is refused.
+    Nothing,
+}
+
+impl Sight {
+    /// What can be had here.
+    #[must_use]
+    pub fn here() -> Self {
+        if rootless::is_active() { Self::Nothing } else { Self::Processes }
+    }
+
+    fn proc(self) -> io::Result<OwnedFd> {
+        match self {
+            Self::Processes => private_proc(),
+            Self::Nothing => empty_root(),
+        }
+    }
+}
+
 /// A running, jailed sentry.
 #[derive(Debug)]
 pub struct Sentry {
@@ -98,13 +124,13 @@ impl Sentry {
     ///
     /// # Errors
     /// See [`SentryError`].
-    pub fn fork(userns: BorrowedFd<'_>, audit: &Path, may_trace: bool) -> Result<Self, SentryError> {
+    pub fn fork(userns: BorrowedFd<'_>, audit: &Path, sight: Sight, may_trace: bool) -> Result<Self, SentryError> {
         let (control, theirs) = crate::channel::pair()
             .map_err(|error| SentryError::Seat { what: "control socket", source: io::Error::other(error) })?;
         let seat = Seat {
             control: theirs,
             audit: open_audit(audit)?,
-            proc: private_proc().map_err(|source| SentryError::Seat { what: "view of /proc", source })?,
+            proc: sight.proc().map_err(|source| SentryError::Seat { what: "view of /proc", source })?,
             empty_root: empty_root().map_err(|source| SentryError::Seat { what: "empty root", source })?,
             may_trace,
         };

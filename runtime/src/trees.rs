@@ -136,6 +136,10 @@ pub struct Setting<'a> {
     pub joined_network: Option<BorrowedFd<'a>>,
     /// v1 hierarchies that a cgroup mount shows.
     pub cgroup_hierarchies: &'a [ShownHierarchy],
+    /// Whether the container has a cgroup of its own to show.
+    pub has_cgroup: bool,
+    /// Whether we are an ordinary user, who cannot id-map a mount (and need not: the ids are the user's own).
+    pub rootless: bool,
 }
 
 /// Prepares the mounts. `judged` yields the descriptor of a bind source that policy opened.
@@ -153,7 +157,9 @@ pub fn prepare_mounts<'j>(
 fn prepare_mount(mount: &Mount, judged: Option<&OwnedFd>, setting: Setting<'_>) -> Result<MountOrder, TreeError> {
     let source = match &mount.kind {
         MountKind::Bind { source, recursive } => bind(mount, source, *recursive, judged, setting)?,
-        MountKind::Filesystem { fstype, .. } if fstype == "cgroup" || fstype == "cgroup2" => {
+        // What a mount would show is where we are, with processes of ours in it.
+        MountKind::Filesystem { fstype, .. } if is_cgroup(fstype) && !setting.has_cgroup => nothing(),
+        MountKind::Filesystem { fstype, .. } if is_cgroup(fstype) => {
             MountSource::Cgroup { hierarchies: cgroup_hierarchies(mount, setting)? }
         }
         MountKind::Filesystem { fstype, .. } if fstype == "sysfs" && setting.joined_network.is_some() => {
@@ -193,6 +199,17 @@ fn attributes_of_one(mount: &Mount) -> (u64, u64) {
     (set, (mount.attr_clear | mount.recursive_attr_clear) & (!set | attr::ATIME))
 }
 
+fn is_cgroup(fstype: &str) -> bool {
+    fstype == "cgroup" || fstype == "cgroup2"
+}
+
+/// An empty file system that takes no file.
+fn nothing() -> MountSource {
+    let data = [("mode", "555"), ("size", "4k"), ("nr_inodes", "1")];
+    let data = data.iter().map(|(key, value)| (text(key), Some(text(value)))).collect();
+    MountSource::Filesystem { fstype: text("tmpfs"), source: text("cgroup"), data, below: Below::default() }
+}
+
 fn bind(
     mount: &Mount,
     path: &Path,
@@ -216,7 +233,7 @@ fn bind(
     };
     let (tree, directory) = open().map_err(|source| TreeError::Source { index, path: path.to_owned(), source })?;
     let own = mount_userns(mount)?;
-    let wanted = setting.sandbox || mount.idmap.is_some();
+    let wanted = (setting.sandbox && !setting.rootless) || mount.idmap.is_some();
     let idmap = own.as_ref().map(AsFd::as_fd).or(setting.userns.filter(|_userns| wanted));
     if idmap.is_some() {
         let whole = if setting.sandbox { recursive } else { mount.idmap == Some(Reach::Tree) };

@@ -24,4 +24,5 @@ pub mod programs;
 pub mod runc;
 pub mod scratch;
 pub mod stepper;
+pub mod user;
 pub mod verdict;

@@ -18,6 +18,12 @@ pub enum CgroupError {
         #[source]
         source: io::Error,
     },
+    /// A limit, and no cgroup that this user may change.
+    #[error("{key}: this user may not change any cgroup, so the limit cannot be enforced")]
+    NoRights {
+        /// The field of `config.json`.
+        key: Cow<'static, str>,
+    },
     /// No cgroup hierarchy that lazaret can use is mounted.
     #[error("no cgroup hierarchy is mounted")]
     NoHierarchy,
@@ -248,6 +254,7 @@ impl CgroupError {
             Self::OnlyV1 { .. } => 1420,
             Self::BelowUsage { .. } => 1421,
             Self::Delegate { .. } => 1430,
+            Self::NoRights { .. } => 1422,
         }
     }
 
@@ -255,6 +262,11 @@ impl CgroupError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let text = match self {
+            Self::NoRights { key } => {
+                format!(
+                    "remove {key}, run as root, or start in a delegated cgroup: systemd-run --user --scope -p Delegate=yes"
+                )
+            }
             Self::NoHierarchy => "mount cgroup2 on /sys/fs/cgroup".into(),
             Self::OwnCgroupHidden { .. } => {
                 "give an absolute linux.cgroupsPath, or run in a cgroup namespace of your own".into()

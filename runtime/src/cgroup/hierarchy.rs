@@ -89,6 +89,18 @@ impl Hierarchies {
         Ok(this)
     }
 
+    /// Those in which this process may make cgroups and move itself: for an ordinary user a v2 cgroup that was delegated
+    /// to it, if any.
+    #[must_use]
+    pub fn writable(&self) -> Self {
+        let may_write = |path: &Path| rustix::fs::access(path, rustix::fs::Access::WRITE_OK).is_ok();
+        let is_ours = |hierarchy: &&Hierarchy| {
+            hierarchy.version == Version::V2
+                && hierarchy.base().is_ok_and(|base| may_write(&base) && may_write(&base.join("cgroup.procs")))
+        };
+        Self { all: self.all.iter().filter(is_ours).cloned().collect() }
+    }
+
     /// Whether the v2 hierarchy has the controllers that limit a container (cpu, memory or pids): a pure v2 host.
     #[must_use]
     pub fn has_v2_controllers(&self) -> bool {

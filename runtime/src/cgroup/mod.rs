@@ -109,6 +109,35 @@ impl Cgroup {
         Err(CgroupError::NoHierarchy)
     }
 
+    /// As [`Cgroup::create`] for an ordinary user: in a v2 cgroup that was delegated to it, or else none at all, if no
+    /// limit is asked for. Device rules are left out: no device node that the host has not bound can be opened in a user
+    /// namespace.
+    ///
+    /// # Errors
+    /// [`CgroupError::NoRights`] for a limit that cannot be set; as [`Cgroup::create`].
+    pub fn create_without_root(
+        host: &Hierarchies,
+        id: &str,
+        resources: &Resources,
+    ) -> Result<(Self, CgroupGuard), CgroupError> {
+        let ours = host.writable();
+        let limits = Resources { devices: Vec::new(), ..resources.clone() };
+        if ours.iter().next().is_some() {
+            return Self::create(&ours, None, id, &limits);
+        }
+        if let Some(limit) = limits::plan(&limits, host)?.into_iter().next() {
+            return Err(CgroupError::NoRights { key: limit.key });
+        }
+        let none = Self { location: Location::parse(None, id)?, members: Vec::new() };
+        Ok((none, CgroupGuard { cgroup: None }))
+    }
+
+    /// Whether the container is in no cgroup of its own.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        self.members.is_empty()
+    }
+
     /// Where [`Cgroup::create`] may make directories, for a state that is written before it does.
     ///
     /// # Errors
@@ -359,6 +388,7 @@ impl Cgroup {
         match self.tracking_or_gone() {
             Ok(found) => Ok(Some(found)),
             Err(CgroupError::Open { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(CgroupError::NoHierarchy) if self.members.is_empty() => Ok(None),
             Err(error) => Err(error),
         }
     }

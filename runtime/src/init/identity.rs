@@ -68,11 +68,20 @@ fn kept(source: io::Error) -> InitError {
 
 fn set_ids(process: &Process) -> Result<(), InitError> {
     let groups: Vec<Gid> = process.additional_gids.iter().copied().map(Gid::from_raw).collect();
-    nix::unistd::setgroups(&groups).map_err(|error| failed("groups", "process.user.additionalGids", error))?;
+    match nix::unistd::setgroups(&groups) {
+        // Where the namespace denies it (user_namespaces(7)), the launcher has refused groups by name.
+        Err(nix::Error::EPERM) if groups.is_empty() && is_setgroups_denied() => Ok(()),
+        set => set.map_err(|error| failed("groups", "process.user.additionalGids", error)),
+    }?;
     let gid = Gid::from_raw(process.gid);
     nix::unistd::setresgid(gid, gid, gid).map_err(|error| failed("group", "process.user.gid", error))?;
     let uid = Uid::from_raw(process.uid);
     nix::unistd::setresuid(uid, uid, uid).map_err(|error| failed("user", "process.user.uid", error))
+}
+
+/// By the container's own procfs; without one it is not denied, and the error counts.
+fn is_setgroups_denied() -> bool {
+    std::fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny")
 }
 
 /// Drops what the bounding set shall not have. Asking for a capability that this kernel does not know is an error, and

@@ -25,7 +25,7 @@ use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, st
 use crate::namespaces::Shared;
 use crate::options::{Intercepted, Interceptor, Mode, Options};
 use crate::policy;
-use crate::sentry_link::Sentry;
+use crate::sentry_link::{Sentry, Sight};
 use crate::spec;
 use crate::spec::container::{Container, IdMappings};
 use crate::state::{self, ProcessId, Status, Stored};
@@ -150,7 +150,7 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
         Mode::Native => None,
         Mode::Sandbox | Mode::Strict => {
             let audit = host.directory.join(state::AUDIT_FILE);
-            Some(Sentry::fork(host.pidfd.as_fd(), &audit, host.interceptor(options).may_trace())?)
+            Some(Sentry::fork(host.pidfd.as_fd(), &audit, Sight::here(), host.interceptor(options).may_trace())?)
         }
     };
     let mut newcomer = Newcomer { sentry, process: None };

@@ -38,18 +38,28 @@ fn die_in_frost(state: &Stored) -> Result<(), Error> {
 
 fn signal_all(state: &Stored, signal: Signal) -> Result<(), Error> {
     let Some(cgroup) = &state.cgroup else { return Ok(()) };
+    if cgroup.is_nowhere() {
+        // Without root there may be none. With the first process its pid namespace ends.
+        return state.init.map_or(Ok(()), |init| send(init, signal));
+    }
     if signal == Signal::KILL {
         return Ok(cgroup.kill()?);
     }
     for pid in cgroup.pids()? {
-        // A process that ended in between needs no signal.
-        if let Some(process) = ProcessId::of(pid)
-            && let Some(pidfd) = open(process)?
-            && let Err(error) = rustix::process::pidfd_send_signal(&pidfd, signal)
-            && error != rustix::io::Errno::SRCH
-        {
-            return Err(LifecycleError::Signal(error.into()).into());
+        if let Some(process) = ProcessId::of(pid) {
+            send(process, signal)?;
         }
+    }
+    Ok(())
+}
+
+/// A process that has ended needs no signal.
+fn send(process: ProcessId, signal: Signal) -> Result<(), Error> {
+    if let Some(pidfd) = open(process)?
+        && let Err(error) = rustix::process::pidfd_send_signal(&pidfd, signal)
+        && error != rustix::io::Errno::SRCH
+    {
+        return Err(LifecycleError::Signal(error.into()).into());
     }
     Ok(())
 }

@@ -18,12 +18,13 @@ use crate::init;
 use crate::lifecycle::attendance::{self, Farewell};
 use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{CreateRequest, LifecycleError, newborn, scheduling, terminal};
+use crate::lifecycle::{CreateRequest, LifecycleError, newborn, scheduling, terminal, without_root};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
 use crate::policy::{self, Admitted};
-use crate::sentry_link::Sentry;
+use crate::rootless;
+use crate::sentry_link::{Sentry, Sight};
 use crate::spec::container::{Container, IdMappings};
 use crate::spec::hooks::Hooks;
 use crate::spec::resources::Resources;
@@ -129,7 +130,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     newborn::send_pidfd(request.pidfd_socket.as_deref(), &init)?;
     scheduling::apply(pid, &container.process)?;
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
-    finish_state(&mut state, &undo, &places.cgroup, opening, pid)?;
+    finish_state(&mut state, &undo, &places, opening, pid)?;
     write_state(&undo, &state)?;
     channel::send(&channel, &ToInit::Go, None)?;
     if opening == Opening::Now {
@@ -154,6 +155,8 @@ pub(super) struct Places {
     pub(super) hierarchies: Hierarchies,
     /// Its cgroup.
     pub(super) cgroup: Cgroup,
+    /// Its state directory, when we are an ordinary user.
+    pub(super) rootless: Option<PathBuf>,
 }
 
 fn make_places(
@@ -172,28 +175,38 @@ fn make_places(
     let judged = admitted.map(|admitted| admitted.joins.as_slice());
     let has_mappings = !container.id_mappings.uids.is_empty();
     let plan = namespaces::Plan::new(&container.namespaces, judged, has_mappings, options.mode)?;
-    let (userns, mappings) = user_namespace(&plan.user, container, directory, undo)?;
-    if sandbox && matches!(plan.user, UserNamespace::Join(_)) {
+    let rootless = rootless::is_active();
+    let (userns, mappings) = if rootless {
+        without_root::user_namespace(&plan.user, container)?
+    } else {
+        user_namespace(&plan.user, container, directory, undo)?
+    };
+    if sandbox && !rootless && matches!(plan.user, UserNamespace::Join(_)) {
         policy::sandbox::refuse_joined_host_ids(&mappings)?;
     }
     if let Some(userns) = &userns
         && sandbox
     {
-        undo.sentry =
-            Some(Sentry::fork(userns.as_fd(), &directory.join(state::AUDIT_FILE), options.interceptor.may_trace())?);
+        let audit = directory.join(state::AUDIT_FILE);
+        undo.sentry = Some(Sentry::fork(userns.as_fd(), &audit, Sight::here(), options.interceptor.may_trace())?);
     }
     if let Some(joined) = plan.joined_network()
         && userns.is_some()
     {
         network::set_up(joined, &container.sysctl)?;
     }
-    complete_resources(&mut container.resources, &hierarchies, sandbox);
-    let (cgroup, guard) = Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), id, &container.resources)?;
+    let reachable = if rootless { hierarchies.writable() } else { hierarchies.clone() };
+    complete_resources(&mut container.resources, &reachable, sandbox);
+    let (cgroup, guard) = if rootless {
+        Cgroup::create_without_root(&hierarchies, id, &container.resources)?
+    } else {
+        Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), id, &container.resources)?
+    };
     undo.cgroup = Some(guard);
     if userns.is_some() && plan.new_cgroup && orders::shows_writable_cgroups(container) {
         cgroup.delegate(orders::root_id(&mappings.uids), orders::root_id(&mappings.gids))?;
     }
-    Ok(Places { plan, userns, mappings, hierarchies, cgroup })
+    Ok(Places { plan, userns, mappings, hierarchies, cgroup, rootless: rootless.then(|| directory.to_owned()) })
 }
 
 fn claim_directory(options: &Options, id: &str, undo: &mut Undo) -> Result<PathBuf, Error> {
@@ -245,14 +258,17 @@ fn origin(id: &str, bundle: PathBuf, container: &Container, mode: Mode, cgroup_p
 fn finish_state(
     state: &mut Stored,
     undo: &Undo,
-    cgroup: &Cgroup,
+    places: &Places,
     opening: Opening,
     pid: Pid,
 ) -> Result<(), StateError> {
     state.advance(if opening == Opening::Now { Phase::Running } else { Phase::Created })?;
     state.init = ProcessId::of(pid.as_raw_nonzero().get());
     state.cgroup_places = Vec::new();
-    state.cgroup = Some(cgroup.clone());
+    state.cgroup = Some(places.cgroup.clone());
+    if places.rootless.is_some() && state.mode.is_confined() {
+        state.missing.extend(without_root::missing(places));
+    }
     state.lease = undo.lease.as_ref().map(|lease| lease.path().to_owned());
     state.sentry = undo.sentry.as_ref().and_then(|sentry| ProcessId::of(sentry.pid.as_raw_nonzero().get()));
     if opening == Opening::Gate && state.sentry.is_none() {

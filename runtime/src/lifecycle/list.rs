@@ -5,9 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 
 use crate::error::Error;
 use crate::lifecycle::OciState;
-use crate::lifecycle::users;
 use crate::options::Options;
 use crate::state::{self, StateError};
+use crate::users;
 
 /// One container of `list`: its state and who made it, with the keys of runc.
 #[derive(Debug, Clone, serde::Serialize)]

@@ -38,7 +38,7 @@ mod syscalls;
 mod terminal;
 mod undo;
 mod update;
-mod users;
+mod without_root;
 mod workload;
 
 pub use create::create;
@@ -255,6 +255,9 @@ impl LifecycleError {
                 "raising it needs CAP_SYS_RESOURCE, which lazaret itself does not have here"
             }
             Self::Agent { .. } => "the agent must listen there before the container is created",
+            Self::Property { field: "process.user.uid" | "process.user.gid", .. } => {
+                "the id is not mapped in the container's user namespace"
+            }
             Self::NoCommand => "give it after two dashes: lazaret do -- sh -c 'id'",
             Self::NotRunning { .. }
             | Self::Signal(_)

@@ -5,9 +5,9 @@
 use std::fs;
 
 use crate::error::Error;
-use crate::lifecycle::users;
 use crate::options::Options;
-use crate::state;
+use crate::state::{self, ProcessId};
+use crate::users;
 
 /// Clock ticks of a second in the files of `/proc`: `USER_HZ`, 100 on every architecture of ours (time(7)).
 const TICKS: u64 = 100;
@@ -38,7 +38,12 @@ pub struct Process {
 /// # Errors
 /// `StateError::NotFound`, `CgroupError::Read`.
 pub fn process_ids(options: &Options, id: &str) -> Result<Vec<i32>, Error> {
-    let mut pids = match &state::peek(&options.root, id)?.cgroup {
+    let state = state::peek(&options.root, id)?;
+    let mut pids = match &state.cgroup {
+        // Without root there may be none; then only the first process is known.
+        Some(cgroup) if cgroup.is_nowhere() => {
+            state.init.filter(ProcessId::is_alive).map(|init| init.pid).into_iter().collect()
+        }
         Some(cgroup) => cgroup.pids()?,
         None => Vec::new(),
     };

@@ -37,6 +37,7 @@ mod policy;
 mod privilege;
 mod process_attributes;
 mod regressions;
+mod rootless;
 mod sentry;
 mod strict;
 mod swaps;

@@ -1,10 +1,10 @@
-//! The host's user names, for what people read. Used by `list` and `ps`; no decision is made on a name.
+//! The host's user names, for what people read. Used by `list` and `ps`, and to find the ids that are given to a user.
 
 /// The account database of passwd(5). Read directly: a static binary has no name service modules.
 const PASSWD: &str = "/etc/passwd";
 
 /// The name of `uid` on the host, or `#UID` for one without a name.
-pub(super) fn name(uid: u32) -> String {
+pub(crate) fn name(uid: u32) -> String {
     match std::fs::read_to_string(PASSWD) {
         Ok(accounts) => name_in(&accounts, uid),
         Err(error) => {
