@@ -127,11 +127,14 @@ fn subordinate_ids_are_users_of_the_container() {
     user.nothing_left();
 }
 
+/// A change of the configuration, and the number and the field of the refusal.
+type Refused = (fn(&mut Value), &'static str, &'static str);
+
 #[test]
 #[ignore = "needs root: to become an ordinary user"]
 fn what_cannot_be_had_is_refused_by_name() {
     let user = User::new();
-    let cases: [(fn(&mut Value), &str, &str); 5] = [
+    let cases: [Refused; 5] = [
         (|c| c["linux"]["resources"]["memory"] = json!({"limit": 1 << 26}), "1422", "linux.resources.memory.limit"),
         (|c| c["linux"]["resources"]["pids"] = json!({"limit": 10}), "1422", "linux.resources.pids.limit"),
         (|c| c["process"]["user"]["additionalGids"] = json!([5]), "1485", "process.user.additionalGids"),
