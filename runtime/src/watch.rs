@@ -206,7 +206,8 @@ impl Watched {
     pub fn sentry_is_done(&mut self) -> io::Result<bool> {
         let Some(sentry) = &mut self.sentry else { return Ok(true) };
         let limit = Timespec::try_from(LAST_TASK).ok();
-        let mut polled = [PollFd::new(&sentry.pidfd, PollFlags::IN)];
+        // Its last word comes before its end, whose tearing down nobody needs to wait for.
+        let mut polled = [PollFd::new(&sentry.control, PollFlags::IN), PollFd::new(&sentry.pidfd, PollFlags::IN)];
         Ok(rustix::event::poll(&mut polled, limit.as_ref())? != 0 && sentry.ended_in_order())
     }
 
