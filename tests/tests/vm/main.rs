@@ -17,6 +17,7 @@ mod cpu;
 mod delegation;
 mod devices;
 mod freezer;
+mod io;
 mod memory;
 mod processes;
 mod statistics;
