@@ -170,7 +170,7 @@ fn a_cgroup_path_does_not_leave_the_hierarchy() {
 
 /// With its cgroups mounted writable, a container must not lift its own limits.
 #[test]
-#[ignore = "needs root: cgroup v1, runc"]
+#[ignore = "needs root: cgroups, runc"]
 fn a_container_cannot_lift_its_own_limits() {
     let make = |path: &str| {
         Bundle::attacker(&["open-write", path]).lax_but_admissible().edit(|config| {
@@ -182,13 +182,17 @@ fn a_container_cannot_lift_its_own_limits() {
             config["linux"]["resources"]["pids"] = json!({"limit": 100});
         })
     };
-    for path in [
+    // On v2 the cgroup is the container's to divide (`cgroup.procs` opens); the files of its own limits are not.
+    let v1 = [
         "/sys/fs/cgroup/pids/pids.max",
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
         "/sys/fs/cgroup/devices/devices.allow",
         "/sys/fs/cgroup/pids/release_agent",
         "/sys/fs/cgroup/pids/cgroup.procs",
-    ] {
+    ];
+    let v2 = ["/sys/fs/cgroup/pids.max", "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/cgroup.max.descendants"];
+    let is_v2 = std::path::Path::new("/sys/fs/cgroup/cgroup.controllers").exists();
+    for path in if is_v2 { v2.as_slice() } else { v1.as_slice() } {
         if !path.ends_with("release_agent") {
             assert!(verdict::of(&runc::run(&make(path))).ok, "the positive control failed: {path}");
         }
