@@ -103,7 +103,9 @@ fn calls_hidden_by_the_workloads_own_filter_leak_nothing() {
         let after = descriptors();
         assert!(after <= before + 2, "the sentry's descriptors grew from {before} to {after}");
         assert!(status_field(sentry, "Threads").parse::<u32>().unwrap() <= 8, "the sentry's threads grew");
-        let verdict = verdict::parse(&running.output()).expect("a verdict");
+        // The verdict's line may not be whole yet.
+        deadline::until("a verdict", || verdict::parse(&running.output()).is_some());
+        let verdict = verdict::parse(&running.output()).unwrap();
         assert!(!verdict.ok, "{verdict:?}");
         running.delete();
     }
