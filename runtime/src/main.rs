@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use lazaret::cgroup::Driver;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome};
 use lazaret::options::{Mode, Options};
@@ -39,8 +40,9 @@ fn main() -> ExitCode {
     }
     let mode = cli.global.mode.mode();
     let interceptor = cli.global.interceptor.interceptor();
+    let cgroup_driver = if cli.global.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
     let options = match cli.global.root() {
-        Ok(root) => Options { root, mode, interceptor },
+        Ok(root) => Options { root, mode, interceptor, cgroup_driver },
         Err(error) => return report(&error.into(), FAILURE),
     };
     if let Err(error) = become_root_inside(&options, &cli.verb) {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::cgroup::Driver;
+
 use crate::sys;
 
 /// Where the state stands unless `--root` says otherwise.
@@ -16,11 +18,18 @@ pub struct Options {
     pub mode: Mode,
     /// How trapped calls reach the sentry.
     pub interceptor: Interceptor,
+    /// Who makes the cgroups of a container that is created.
+    pub cgroup_driver: Driver,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { root: DEFAULT_ROOT.into(), mode: Mode::Sandbox, interceptor: Interceptor::Auto }
+        Self {
+            root: DEFAULT_ROOT.into(),
+            mode: Mode::Sandbox,
+            interceptor: Interceptor::Auto,
+            cgroup_driver: Driver::Cgroupfs,
+        }
     }
 }
 

@@ -465,6 +465,73 @@ fn cgroup_in_use_is_refused_and_an_empty_one_is_replaced() {
 
 #[test]
 #[ignore = "needs root: cgroups"]
+fn a_cgroup_inside_of_another_containers_is_refused() {
+    let held = Held::new("outer", &Resources::default());
+    let inner = format!("{}/inner/c", place("outer"));
+    let error = Cgroup::create(&host(), Some(&inner), "x", &Resources::default()).expect_err("refused");
+    assert!(matches!(error, CgroupError::InsideContainer { .. }), "{error}");
+    assert!(held.0.directories().all(|(_, _, path)| !path.join("inner").exists()), "nothing is left behind");
+    // Beside it there is room: the parent is nobody's.
+    let beside = place("outer").replace("/c", "/d");
+    let (_cgroup, guard) = Cgroup::create(&host(), Some(&beside), "x", &Resources::default()).expect("create");
+    drop(guard);
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn a_vanished_cgroup_takes_no_process_and_is_no_obstacle_to_deletion() {
+    let (cgroup, guard) = Cgroup::create(&host(), Some(&place("gone")), "x", &Resources::default()).expect("create");
+    guard.keep();
+    let text = serde_json::to_string(&cgroup).expect("write");
+    for (_, _, path) in cgroup.directories() {
+        std::fs::remove_dir(path).expect("somebody removes it");
+    }
+    let mut back: Cgroup = serde_json::from_str(&text).expect("read");
+    if host().has_v2() {
+        assert!(matches!(back.clone_target(), Err(CgroupError::Open { .. })), "nobody may run beside the limits");
+    }
+    assert!(back.freeze().is_err() && back.entry().is_err() != back.directories().all(|d| d.0 == Version::V2));
+    assert!(back.update(&host(), &Resources { pids_limit: Some(5), ..Resources::default() }).is_err());
+    assert!(back.pids().expect("pids").is_empty() && !back.is_frozen().expect("is_frozen"));
+    back.kill().expect("kill");
+    back.delete().expect("delete");
+    assert!(leftovers("gone").is_empty());
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn an_update_replaces_the_device_rules() {
+    let script = "head -c1 /dev/zero >/dev/null && echo zero; head -c1 /dev/urandom >/dev/null && echo random";
+    let only = |minor| vec![rule(false, 'a', None), rule(true, 'c', Some((1, 3))), rule(true, 'c', Some((1, minor)))];
+    let all_but_zero = vec![rule(true, 'c', None), rule(false, 'c', Some((1, 5)))];
+    let mut held = Held::new("rules", &Resources { devices: only(5), ..Resources::default() });
+    assert_eq!(Shell::inside(&held, script).finish().1, "zero\n");
+    let mut change = |devices| held.0.update(&host(), &Resources { devices, ..Resources::default() });
+    change(only(9)).expect("update");
+    assert_eq!(Shell::inside(&held, script).finish().1, "random\n");
+    if host().has_v2() {
+        let mut change = |devices| held.0.update(&host(), &Resources { devices, ..Resources::default() });
+        change(all_but_zero.clone()).expect("from lines to a program, where there were lines");
+        assert_eq!(Shell::inside(&held, script).finish().1, "random\n");
+        let mut program = Held::new("rules-bpf", &Resources { devices: all_but_zero, ..Resources::default() });
+        assert_eq!(Shell::inside(&program, script).finish().1, "random\n");
+        program.0.update(&host(), &Resources { devices: only(5), ..Resources::default() }).expect("update");
+        assert_eq!(Shell::inside(&program, script).finish().1, "zero\n", "the new rules alone hold");
+    }
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
+fn a_scope_without_systemd_is_refused_by_name() {
+    if Path::new("/run/systemd/system").is_dir() {
+        return;
+    }
+    let error = Cgroup::create_scope(&host(), None, "x", &Resources::default()).expect_err("refused");
+    assert!(error.to_string().starts_with("--systemd-cgroup: "), "{error}");
+}
+
+#[test]
+#[ignore = "needs root: cgroups"]
 fn cgroups_made_by_the_workload_are_killed_and_removed_with_it() {
     let held = Held::new("nested", &Resources::default());
     let top = held.0.directories().next().map(|(_, _, path)| path.to_path_buf()).expect("directory");
@@ -489,7 +556,7 @@ fn state_written_and_read_back_can_do_everything() {
     assert_eq!(back.pids().expect("pids"), [shell.pid()]);
     back.update(&host(), &Resources { memory_limit: Some(32 * M), ..Resources::default() }).expect("update");
     assert!(back.memory_files().0.is_some());
-    assert_eq!(back.clone_target().is_some(), host().has_v2());
+    assert_eq!(back.clone_target().expect("open").is_some(), host().has_v2());
     back.kill().expect("kill");
     back.delete().expect("delete");
 }

@@ -57,6 +57,20 @@ impl Directory {
         Ok(rustix::fs::openat(self.fd(), name, flags | OFlags::CLOEXEC, Mode::empty())?)
     }
 
+    /// Sets an extended attribute that says no more than that it is there. A kernel without such attributes on cgroups is
+    /// no error: the mark only makes a refusal possible.
+    pub(super) fn mark(&self, name: &str) -> io::Result<()> {
+        match rustix::fs::fsetxattr(&self.fd, name, b"1", rustix::fs::XattrFlags::empty()) {
+            Ok(()) | Err(Errno::OPNOTSUPP) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) fn is_marked(&self, name: &str) -> bool {
+        let mut value = [0_u8; 8];
+        rustix::fs::fgetxattr(&self.fd, name, &mut value).is_ok()
+    }
+
     /// Writes `value` in one call, as every cgroup file wants it.
     pub(super) fn write(&self, name: &str, value: &str) -> io::Result<()> {
         let file = self.file(name, OFlags::WRONLY)?;

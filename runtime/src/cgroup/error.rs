@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 
+use crate::cgroup::systemd::bus::BusError;
+
 /// A cgroup operation that failed, with the path, the value and the field of `config.json` it was about.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -112,6 +114,43 @@ pub enum CgroupError {
     Occupied {
         /// The directory.
         path: PathBuf,
+    },
+    /// The place lies inside of another container's cgroup, with which it would be killed.
+    #[error("the cgroup {path} lies inside of {container}, which is a container's", path = .path.display(), container = .container.display())]
+    InsideContainer {
+        /// The directory.
+        path: PathBuf,
+        /// The other container's.
+        container: PathBuf,
+    },
+    /// The systemd driver was asked for where it cannot work.
+    #[error("--systemd-cgroup: {why}")]
+    NoSystemd {
+        /// What the host lacks.
+        why: &'static str,
+    },
+    /// systemd did not do what it was asked for.
+    #[error("systemd could not {operation} {unit}")]
+    Systemd {
+        /// `start`, `change` or `stop`.
+        operation: &'static str,
+        /// The scope.
+        unit: String,
+        /// Its answer.
+        #[source]
+        source: BusError,
+    },
+    /// The process that is to stand in a new scope could not be made.
+    #[error("could not fork the process that holds a new scope")]
+    Holder(#[source] io::Error),
+    /// The scope is there, and its cgroup is not where such a scope lies.
+    #[error("systemd did not make the cgroup {path}", path = .path.display())]
+    Misplaced {
+        /// Where it was expected.
+        path: PathBuf,
+        /// The kernel's answer; `None` when it is there, with somebody else in it.
+        #[source]
+        source: Option<io::Error>,
     },
     /// A cgroup directory could not be opened.
     #[error("could not open the cgroup {path}", path = .path.display())]
@@ -254,7 +293,12 @@ impl CgroupError {
             Self::OnlyV1 { .. } => 1420,
             Self::BelowUsage { .. } => 1421,
             Self::Delegate { .. } => 1430,
-            Self::NoRights { .. } => 1422,
+            Self::InsideContainer { .. } => 1422,
+            Self::NoSystemd { .. } => 1423,
+            Self::Systemd { .. } => 1424,
+            Self::Holder(_) => 1425,
+            Self::Misplaced { .. } => 1426,
+            Self::NoRights { .. } => 1427,
         }
     }
 
@@ -276,6 +320,12 @@ impl CgroupError {
                 format!("remove {key} from config.json, or use a host whose kernel has it")
             }
             Self::Occupied { .. } => "choose another linux.cgroupsPath, or delete the container that uses it".into(),
+            Self::InsideContainer { .. } => {
+                "choose a linux.cgroupsPath beside the other container's; containers that belong together share a parent"
+                    .into()
+            }
+            Self::NoSystemd { .. } => "leave --systemd-cgroup out, and set the engine's driver to cgroupfs".into(),
+            Self::Systemd { unit, .. } => format!("see what systemd says of it: systemctl status {unit}"),
             Self::Enable { .. } => {
                 "choose a linux.cgroupsPath whose parent holds no processes (\"no internal processes\", cgroups(7))"
                     .into()
@@ -294,6 +344,8 @@ impl CgroupError {
             Self::Read { .. }
             | Self::Value { .. }
             | Self::BelowUsage { .. }
+            | Self::Holder(_)
+            | Self::Misplaced { .. }
             | Self::Limit { .. }
             | Self::Make { .. }
             | Self::Open { .. }
@@ -331,6 +383,15 @@ mod tests {
             CgroupError::Limit { key: "k".into(), path: path.clone(), value: "v".into(), source: source() },
             CgroupError::Make { path: path.clone(), source: source() },
             CgroupError::Occupied { path: path.clone() },
+            CgroupError::InsideContainer { path: path.clone(), container: path.clone() },
+            CgroupError::NoSystemd { why: "w" },
+            CgroupError::Systemd {
+                operation: "start",
+                unit: "u".into(),
+                source: BusError::Protocol { member: "m".into() },
+            },
+            CgroupError::Holder(source()),
+            CgroupError::Misplaced { path: path.clone(), source: None },
             CgroupError::Open { path: path.clone(), source: source() },
             CgroupError::Enable { path: path.clone(), controllers: "+cpu".into(), source: source() },
             CgroupError::Inherit { path: path.clone(), file: "cpuset.cpus", source: source() },

@@ -2,6 +2,7 @@
 //! It moves no process.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -68,6 +69,7 @@ impl Member {
     ) -> Result<(), CgroupError> {
         let (base, below) = location.split(hierarchy)?;
         let base = Directory::open(&base).map_err(|source| CgroupError::Open { path: base.clone(), source })?;
+        self.refuse_inside_container(&base, below)?;
         match base.make(below) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -85,8 +87,78 @@ impl Member {
             self.inherit_cpuset()?;
         }
         let open = base.child(below).map_err(|source| CgroupError::Open { path: self.path.clone(), source })?;
+        self.mark(&open)?;
         self.open = Some(open);
         Ok(())
+    }
+
+    /// Takes over the directory that systemd has made around the process `holder`.
+    pub(super) fn adopt(&mut self, hierarchy: &Hierarchy, needed: &[&str], holder: i32) -> Result<(), CgroupError> {
+        let misplaced = |source| CgroupError::Misplaced { path: self.path.clone(), source };
+        let directory = Directory::open(&self.path).map_err(|error| misplaced(Some(error)))?;
+        let inside = directory.procs().map_err(|error| misplaced(Some(error)))?.contains(&holder);
+        if !inside {
+            return Err(misplaced(None));
+        }
+        self.made.push(self.path.clone());
+        self.enable(hierarchy, needed)?;
+        self.mark(&directory)?;
+        self.open = Some(directory);
+        Ok(())
+    }
+
+    /// Says on the directory by which a container is killed that it is one: see [`Member::refuse_inside_container`].
+    fn mark(&self, directory: &Directory) -> Result<(), CgroupError> {
+        if self.version == Version::V1 && !self.has(Version::V1, "freezer") {
+            return Ok(());
+        }
+        let marked = directory.mark(mark_name(self.version));
+        marked.map_err(|source| CgroupError::Make { path: self.path.clone(), source })
+    }
+
+    /// A cgroup below another container's would be killed with that one (`cgroup.kill` reaches everything below), and
+    /// would count against its limits. A container inside a container is another matter: there the upper cgroup is the
+    /// caller's own, above `base`.
+    fn refuse_inside_container(&self, base: &Directory, below: &Path) -> Result<(), CgroupError> {
+        let parents = below.ancestors().skip(1).filter(|path| !path.as_os_str().is_empty());
+        let mut open = parents.filter_map(|parent| base.child(parent).ok());
+        match open.find(|parent| parent.is_marked(mark_name(self.version))) {
+            Some(parent) => {
+                let container = parent.path().to_path_buf();
+                Err(CgroupError::InsideContainer { path: self.path.clone(), container })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Moves a whole process in, unless it is there.
+    pub(super) fn attach(&self, pid: i32) -> Result<(), CgroupError> {
+        let directory = self.directory()?;
+        let failed = |source| CgroupError::Attach { path: directory.path().to_path_buf(), pid, source };
+        // Reading costs microseconds, moving a process to where it is already costs as much as any move.
+        if directory.procs().map_err(failed)?.contains(&pid) {
+            return Ok(());
+        }
+        directory.write("cgroup.procs", &pid.to_string()).map_err(failed)
+    }
+
+    /// A descriptor of the directory.
+    pub(super) fn duplicate(&self) -> Result<OwnedFd, CgroupError> {
+        let failed = |source| CgroupError::Open { path: self.path.clone(), source };
+        self.directory()?.fd().try_clone_to_owned().map_err(failed)
+    }
+
+    /// `memory.checkBeforeUpdate`: on v2 a limit below what is in use has the OOM killer called. v1 needs no help, its
+    /// kernel refuses such a limit (`EBUSY`).
+    pub(super) fn refuse_below_usage(&self, limit: i64) -> Result<(), CgroupError> {
+        let directory = self.directory()?;
+        let path = || directory.path().join("memory.current");
+        let text = directory.read("memory.current").map_err(|source| CgroupError::Read { path: path(), source })?;
+        match text.trim_end().parse::<i64>() {
+            Ok(usage) if usage > limit => Err(CgroupError::BelowUsage { limit, usage }),
+            Ok(_) => Ok(()),
+            Err(error) => Err(CgroupError::Read { path: path(), source: io::Error::other(error) }),
+        }
     }
 
     fn make_parents(&mut self, base: &Directory, below: &Path) -> Result<(), CgroupError> {
@@ -182,6 +254,14 @@ impl Member {
             }
         }
         Ok(())
+    }
+}
+
+/// v2 lets whoever owns the cgroup write `user.` attributes (Linux 5.7), v1 has `trusted.` ones alone.
+fn mark_name(version: Version) -> &'static str {
+    match version {
+        Version::V1 => "trusted.lazaret.container",
+        Version::V2 => "user.lazaret.container",
     }
 }
 

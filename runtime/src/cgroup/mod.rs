@@ -2,16 +2,11 @@
 //! `lifecycle`; what a [`Cgroup`] holds lives in the container's state. It never touches a cgroup that it did not make,
 //! but for v2 ancestors, where it switches on controllers that a limit needs.
 //!
-//! Which hierarchies a container joins: every directory costs about 0.16 ms (mkdir 95 us, enter 27 us, rmdir 35 us;
-//! `memory` 0.21, `cpuset` 0.4; measured on Linux 6.18), so only those with a use:
-//! - v2, where mounted: it tracks the container (kill, freeze, list), and has every limit on a pure v2 host. Without v2
-//!   the v1 `freezer` tracks.
-//! - a v1 controller with a limit; `devices` with device rules.
-//! - `memory`, `cpuacct` and `pids` of v1 also when `linux.cgroupsPath` is given: an engine that places cgroups reads
-//!   its statistics from them. `name=systemd` is never joined.
+//! Two drivers: cgroupfs, where the directories are ours to make, and systemd, which makes a scope (`systemd`).
 //!
 //! Ways in: `clone_target` (v2) and [`Entry`] (v1, the child itself) are cheap; [`Cgroup::attach`] may wait for RCU.
 
+mod change;
 mod convert;
 mod delegate;
 mod devices;
@@ -19,6 +14,7 @@ mod directory;
 mod entry;
 mod error;
 mod hierarchy;
+mod joining;
 mod limits;
 mod location;
 mod member;
@@ -26,8 +22,9 @@ mod newcomer;
 mod processes;
 mod restrict;
 pub mod stats;
+mod systemd;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -38,16 +35,27 @@ use crate::cgroup::limits::Setting;
 use crate::cgroup::location::Location;
 use crate::cgroup::member::Member;
 use crate::cgroup::restrict::DeviceMeans;
+use crate::cgroup::systemd::Holder;
+use crate::cgroup::systemd::scope::Scope;
 use crate::spec::resources::Resources;
 
 pub use crate::cgroup::entry::Entry;
 pub use crate::cgroup::error::CgroupError;
 pub use crate::cgroup::hierarchy::{Hierarchies, Version};
+pub use crate::cgroup::systemd::bus::BusError;
 
 /// Whether this build can place containers through systemd (transient units over D-Bus). Told by `features`.
-pub const HAS_SYSTEMD_DRIVER: bool = false;
-/// Controllers of v1 whose files are the statistics of a container.
-const STATISTICS: [&str; 3] = ["memory", "cpuacct", "pids"];
+pub const HAS_SYSTEMD_DRIVER: bool = true;
+
+/// Who makes the directories of a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Driver {
+    /// lazaret itself.
+    #[default]
+    Cgroupfs,
+    /// systemd, as a transient scope.
+    Systemd,
+}
 
 /// The cgroups of one container.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -55,6 +63,9 @@ pub struct Cgroup {
     location: Location,
     /// The one that tracks the container comes first.
     members: Vec<Member>,
+    /// The scope that systemd made for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unit: Option<String>,
 }
 
 /// Removes the cgroups of a container whose creation did not come to its end.
@@ -62,9 +73,27 @@ pub struct Cgroup {
 #[must_use = "dropping it removes the cgroup"]
 pub struct CgroupGuard {
     cgroup: Option<Cgroup>,
+    /// What keeps a scope alive that is still empty.
+    holder: Option<Holder>,
+    /// Limits that leave no room for the holder.
+    late: Vec<Setting>,
 }
 
 impl CgroupGuard {
+    /// The container's first process is inside: makes the limits exact that had to leave room beside it.
+    ///
+    /// # Errors
+    /// As [`Cgroup::update`].
+    pub fn settle(&mut self) -> Result<(), CgroupError> {
+        drop(self.holder.take());
+        let late = std::mem::take(&mut self.late);
+        let Some(cgroup) = self.cgroup.as_ref().filter(|_| !late.is_empty()) else { return Ok(()) };
+        if let Some(unit) = &cgroup.unit {
+            systemd::set(unit, &late)?;
+        }
+        member::apply(&cgroup.members, &late)
+    }
+
     /// The container exists: its cgroups stay, and [`Cgroup::delete`] removes them one day.
     pub fn keep(mut self) {
         self.cgroup = None;
@@ -73,6 +102,7 @@ impl CgroupGuard {
 
 impl Drop for CgroupGuard {
     fn drop(&mut self) {
+        drop(self.holder.take());
         if let Some(error) = self.cgroup.take().and_then(|cgroup| cgroup.delete().err()) {
             tracing::error!(%error, "a cgroup is left behind");
         }
@@ -96,17 +126,59 @@ impl Cgroup {
         let location = Location::parse(path, id)?;
         let settings = limits::plan(resources, host)?;
         let means = DeviceMeans::choose(host, &resources.devices)?;
-        let mut guard = CgroupGuard { cgroup: Some(Self { location, members: Vec::with_capacity(4) }) };
-        if let Some(cgroup) = &mut guard.cgroup {
-            for hierarchy in host.iter().filter(|h| joins(h, host, &settings, &means, path.is_some())) {
-                cgroup.join(hierarchy, &settings)?;
-            }
-            member::apply(&cgroup.members, &settings)?;
-            means.apply(&cgroup.members, &resources.devices)?;
-            let cgroup = cgroup.clone();
-            return Ok((cgroup, guard));
+        let mut cgroup = Self { location, members: Vec::with_capacity(4), unit: None };
+        let mut filled = Ok(());
+        for hierarchy in host.iter().filter(|h| joining::joins(h, host, &settings, &means, path.is_some())) {
+            filled = filled.and_then(|()| cgroup.join(hierarchy, &settings));
         }
-        Err(CgroupError::NoHierarchy)
+        cgroup.guarded(filled, None, |cgroup| {
+            member::apply(&cgroup.members, &settings)?;
+            means.apply(&cgroup.members, &resources.devices)
+        })
+    }
+
+    /// The same as a transient scope of systemd; `path` is `slice:prefix:name`, without it the scope is
+    /// `lazaret-ID.scope` in `system.slice`. The guard has to be settled when the first process is inside.
+    ///
+    /// # Errors
+    /// As [`Cgroup::create`], and [`CgroupError::NoSystemd`] or [`CgroupError::Systemd`].
+    pub fn create_scope(
+        host: &Hierarchies,
+        path: Option<&str>,
+        id: &str,
+        resources: &Resources,
+    ) -> Result<(Self, CgroupGuard), CgroupError> {
+        systemd::check_host(host)?;
+        let hierarchy = host.unified().ok_or(CgroupError::NoHierarchy)?;
+        let scope = Scope::parse(path, id)?;
+        let means = DeviceMeans::choose(host, &resources.devices)?;
+        let (settings, late) = systemd::part_narrow_limit(limits::plan(resources, host)?);
+        let holder = systemd::start(&scope, id, &settings, &late)?;
+        let location = Location::Absolute(scope.path());
+        let mut cgroup = Self { members: vec![Member::new(hierarchy, &location)?], location, unit: Some(scope.unit) };
+        let adopted = cgroup
+            .members
+            .iter_mut()
+            .try_for_each(|member| member.adopt(hierarchy, &joining::controllers(&settings), holder.pid()));
+        let (cgroup, mut guard) = cgroup.guarded(adopted, Some(holder), |cgroup| {
+            member::apply(&cgroup.members, &settings)?;
+            means.apply(&cgroup.members, &resources.devices)
+        })?;
+        guard.late = late;
+        Ok((cgroup, guard))
+    }
+
+    /// Puts what was made under a guard, before anything of it is used, and fills it.
+    fn guarded(
+        self,
+        made: Result<(), CgroupError>,
+        holder: Option<Holder>,
+        fill: impl FnOnce(&Self) -> Result<(), CgroupError>,
+    ) -> Result<(Self, CgroupGuard), CgroupError> {
+        let guard = CgroupGuard { cgroup: Some(self.clone()), holder, late: Vec::new() };
+        made?;
+        fill(&self)?;
+        Ok((self, guard))
     }
 
     /// As [`Cgroup::create`] for an ordinary user: in a v2 cgroup that was delegated to it, or else none at all, if no
@@ -142,7 +214,16 @@ impl Cgroup {
     ///
     /// # Errors
     /// [`CgroupError::Location`].
-    pub fn places(host: &Hierarchies, path: Option<&str>, id: &str) -> Result<Vec<PathBuf>, CgroupError> {
+    pub fn places(
+        driver: Driver,
+        host: &Hierarchies,
+        path: Option<&str>,
+        id: &str,
+    ) -> Result<Vec<PathBuf>, CgroupError> {
+        if driver == Driver::Systemd {
+            let scope = Scope::parse(path, id)?;
+            return Ok(host.unified().map(|hierarchy| hierarchy.mount.join(scope.path())).into_iter().collect());
+        }
         let location = Location::parse(path, id)?;
         host.iter().map(|hierarchy| location.split(hierarchy).map(|(base, below)| base.join(below))).collect()
     }
@@ -160,8 +241,7 @@ impl Cgroup {
 
     /// Adds the directory of one hierarchy, also to `self` when it is only half made, so that `delete` finds it.
     fn join(&mut self, hierarchy: &Hierarchy, settings: &[Setting]) -> Result<(), CgroupError> {
-        let needed: Vec<&str> =
-            settings.iter().filter(|s| s.version == Version::V2).map(|s| s.controller.as_ref()).collect();
+        let needed = joining::controllers(settings);
         self.members.push(Member::new(hierarchy, &self.location)?);
         match self.members.last_mut() {
             Some(member) => member.make(hierarchy, &self.location, &needed),
@@ -173,10 +253,12 @@ impl Cgroup {
     ///
     /// A cgroup namespace has to be unshared *after* the process is in (by this, and by the [`Entry`]): its root is where
     /// the process is then.
-    #[must_use]
-    pub fn clone_target(&self) -> Option<OwnedFd> {
-        let member = self.members.iter().find(|member| member.version == Version::V2)?;
-        member.directory().and_then(|directory| duplicate(&directory)).ok()
+    ///
+    /// # Errors
+    /// [`CgroupError::Open`] when somebody has removed the directory: a process must not run beside its limits.
+    pub fn clone_target(&self) -> Result<Option<OwnedFd>, CgroupError> {
+        let member = self.members.iter().find(|member| member.version == Version::V2);
+        member.map(Member::duplicate).transpose()
     }
 
     /// The doors into the v1 directories, for a process that moves itself; see [`Entry`].
@@ -201,7 +283,7 @@ impl Cgroup {
     /// # Errors
     /// [`CgroupError::Attach`]: `ESRCH` for a process that has ended, `EAGAIN` over the limit of processes.
     pub fn attach(&self, pid: i32) -> Result<(), CgroupError> {
-        self.members.iter().try_for_each(|member| attach_to(member, pid))
+        self.members.iter().try_for_each(|member| member.attach(pid))
     }
 
     /// Kills every process of the container, also those of cgroups that the workload made. By `cgroup.kill` where v2
@@ -257,71 +339,14 @@ impl Cgroup {
         }
     }
 
-    /// Changes the limits that `resources` names. A v1 controller that the container has not joined yet is joined now,
-    /// with all processes, so the state has to be written again. Device rules stay those of `create`.
-    ///
-    /// # Errors
-    /// As [`Cgroup::create`]; limits written before the failing one stay.
-    pub fn update(&mut self, host: &Hierarchies, resources: &Resources) -> Result<(), CgroupError> {
-        let settings = limits::plan(resources, host)?;
-        if resources.memory_check_before_update {
-            self.refuse_limit_below_usage(resources)?;
-        }
-        for hierarchy in host.iter() {
-            let limited = settings.iter().any(|s| hierarchy.offers(s.version, &s.controller));
-            let joined =
-                self.members.iter().any(|m| m.version == hierarchy.version && m.controllers == hierarchy.controllers);
-            if limited && !joined {
-                self.join_late(hierarchy, &settings)?;
-            }
-        }
-        member::apply(&self.members, &settings)
-    }
-
-    /// `memory.checkBeforeUpdate`: on v2 a limit below what is in use has the OOM killer called. v1 needs no help, its
-    /// kernel refuses such a limit (`EBUSY`).
-    fn refuse_limit_below_usage(&self, resources: &Resources) -> Result<(), CgroupError> {
-        let (Some(limit @ 1..), Some(member)) = (resources.memory_limit, self.member(Version::V2, "memory")) else {
-            return Ok(());
-        };
-        let directory = member.directory()?;
-        let path = || directory.path().join("memory.current");
-        let text = directory.read("memory.current").map_err(|source| CgroupError::Read { path: path(), source })?;
-        match text.trim_end().parse::<i64>() {
-            Ok(usage) if usage > limit => Err(CgroupError::BelowUsage { limit, usage }),
-            Ok(_) => Ok(()),
-            Err(error) => Err(CgroupError::Read { path: path(), source: std::io::Error::other(error) }),
-        }
-    }
-
-    /// Joins one more hierarchy with every process. Whoever is born while we move its parent is found by the next round.
-    fn join_late(&mut self, hierarchy: &Hierarchy, settings: &[Setting]) -> Result<(), CgroupError> {
-        const ROUNDS: usize = 16;
-        self.join(hierarchy, settings)?;
-        let Some(member) = self.members.last() else { return Ok(()) };
-        for _ in 0..ROUNDS {
-            let inside = processes::list(&member.directory()?)?;
-            let outside: Vec<i32> = self.pids()?.into_iter().filter(|pid| !inside.contains(pid)).collect();
-            if outside.is_empty() {
-                break;
-            }
-            for pid in outside {
-                match attach_to(member, pid) {
-                    Err(CgroupError::Attach { source, .. }) if source.raw_os_error() == Some(libc::ESRCH) => {}
-                    done => done?,
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// Removes every directory, with those that the workload made below, and the parents that we made unless others use
     /// them. Waits up to five seconds for processes that are ending. What is gone already is success.
     ///
     /// # Errors
     /// [`CgroupError::Remove`], after all directories were tried.
     pub fn delete(&self) -> Result<(), CgroupError> {
-        let mut first = Ok(());
+        // What its processes have left of the scope; usually it ended with the last one.
+        let mut first = self.unit.as_deref().map_or(Ok(()), systemd::stop);
         for member in self.members.iter().rev() {
             let removed = member.remove();
             if first.is_ok() {
@@ -402,32 +427,4 @@ impl Cgroup {
             .ok_or(CgroupError::NoHierarchy)?;
         Ok((member.directory()?, member.version))
     }
-}
-
-/// Whether a container with these limits joins the hierarchy; the reasons are in the header.
-fn joins(hierarchy: &Hierarchy, host: &Hierarchies, settings: &[Setting], means: &DeviceMeans, placed: bool) -> bool {
-    let v1 = |name| hierarchy.offers(Version::V1, name);
-    hierarchy.version == Version::V2
-        || settings.iter().any(|setting| hierarchy.offers(setting.version, &setting.controller))
-        || (!host.has_v2() && v1("freezer"))
-        || (matches!(means, DeviceMeans::Lines(_)) && v1("devices"))
-        || (placed && STATISTICS.into_iter().any(v1))
-}
-
-fn attach_to(member: &Member, pid: i32) -> Result<(), CgroupError> {
-    let directory = member.directory()?;
-    let failed = |source| CgroupError::Attach { path: directory.path().to_path_buf(), pid, source };
-    // Reading costs microseconds, moving a process to where it is already costs as much as any move.
-    if directory.procs().map_err(failed)?.contains(&pid) {
-        return Ok(());
-    }
-    directory.write("cgroup.procs", &pid.to_string()).map_err(failed)
-}
-
-fn duplicate(directory: &Directory) -> Result<OwnedFd, CgroupError> {
-    directory
-        .fd()
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|source| CgroupError::Open { path: directory.path().to_path_buf(), source })
 }

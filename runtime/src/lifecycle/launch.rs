@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Pid;
 
 use crate::bundle::Bundle;
-use crate::cgroup::{Cgroup, Hierarchies};
+use crate::cgroup::{Cgroup, CgroupError, Driver, Hierarchies};
 use crate::channel::{self, ToInit};
 use crate::error::Error;
 use crate::hooks::Kept;
@@ -87,7 +87,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
-    let cgroup_places = Cgroup::places(&hierarchies, container.cgroups_path.as_deref(), &request.id)?;
+    let cgroup_places = cgroup_places(options, &hierarchies, &container, &request.id)?;
     let mut state = Stored::creating(origin(&request.id, bundle, &container, options.mode, cgroup_places));
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref(), &container.hooks)?;
@@ -113,7 +113,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     undo.init = Some((pid, init));
     undo.farewell = Some(Farewell::of(&container, &state));
     let init = kept?;
-    newborn::set_oom_score(pid, container.process.oom_score_adj)?;
+    seat(&mut undo, pid, &container)?;
     let agent = attendance::connect_agent(&container, &state, pid, Status::Creating)?;
     attendance::attend(&channel, &container, &state, pid)?;
     let watch = newborn::Watch {
@@ -141,6 +141,24 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
         Kept::of(&container.hooks).poststart(|| attendance::running(&state));
     }
     Ok(Launched { pid, watched, terminal })
+}
+
+/// Where cgroups of the container may be left, should we be killed while we make them.
+fn cgroup_places(
+    options: &Options,
+    host: &Hierarchies,
+    container: &Container,
+    id: &str,
+) -> Result<Vec<PathBuf>, CgroupError> {
+    Cgroup::places(options.cgroup_driver, host, container.cgroups_path.as_deref(), id)
+}
+
+/// What is to be done for the first process as soon as it is in its cgroup.
+fn seat(undo: &mut Undo, pid: Pid, container: &Container) -> Result<(), Error> {
+    if let Some(cgroup) = &mut undo.cgroup {
+        cgroup.settle()?;
+    }
+    newborn::set_oom_score(pid, container.process.oom_score_adj)
 }
 
 /// Where the container will live: made before anything runs in it.
@@ -197,10 +215,11 @@ fn make_places(
     }
     let reachable = if rootless { hierarchies.writable() } else { hierarchies.clone() };
     complete_resources(&mut container.resources, &reachable, sandbox);
-    let (cgroup, guard) = if rootless {
-        Cgroup::create_without_root(&hierarchies, id, &container.resources)?
-    } else {
-        Cgroup::create(&hierarchies, container.cgroups_path.as_deref(), id, &container.resources)?
+    let place = container.cgroups_path.as_deref();
+    let (cgroup, guard) = match options.cgroup_driver {
+        _ if rootless => Cgroup::create_without_root(&hierarchies, id, &container.resources)?,
+        Driver::Cgroupfs => Cgroup::create(&hierarchies, place, id, &container.resources)?,
+        Driver::Systemd => Cgroup::create_scope(&hierarchies, place, id, &container.resources)?,
     };
     undo.cgroup = Some(guard);
     if userns.is_some() && plan.new_cgroup && orders::shows_writable_cgroups(container) {
@@ -312,7 +331,7 @@ fn user_namespace(
 }
 
 fn clone_init(places: &Places, clocks: Option<&str>, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
-    let target = places.cgroup.clone_target();
+    let target = places.cgroup.clone_target()?;
     // The user namespace last: the others may belong to its parent, over which it has no right.
     let join = places.plan.join.iter().chain(&places.userns).map(|fd| fd.as_fd().into()).collect();
     let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd), clocks };

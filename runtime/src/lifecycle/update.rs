@@ -1,7 +1,8 @@
 //! `update`: other limits for a container that exists.
 //!
 //! The limits come as a `LinuxResources` object or as runc's single flags; either way they pass the checks of `spec` that
-//! also those of a bundle pass. A limit that is not named stays. Device rules stay those of `create`.
+//! also those of a bundle pass. A limit that is not named stays; device rules, where there are any, replace
+//! those of `create`.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -111,7 +112,8 @@ pub struct Flags {
 /// `CgroupError` for those that the host does not have; `LifecycleError::NotRunning` for a stopped container.
 pub fn update(options: &Options, id: &str, limits: Limits) -> Result<(), Error> {
     let Held { directory, stored: mut state } = fit::hold(options, id, Verb::Update)?;
-    let resources = spec::check_resources(&limits.read()?)?;
+    let mut resources = spec::check_resources(&limits.read()?)?;
+    resources.allow_default_devices();
     let cgroup = state.cgroup.as_mut().ok_or(CgroupError::NoHierarchy)?;
     let updated = cgroup.update(&Hierarchies::read()?, &resources);
     // Written also after a failure: a hierarchy that was joined by then has to be found by `delete`.
