@@ -42,6 +42,12 @@ impl Directory {
         self.fd.as_fd()
     }
 
+    /// Another descriptor of it.
+    pub(super) fn duplicate(&self) -> Result<OwnedFd, CgroupError> {
+        let failed = |source| CgroupError::Open { path: self.path.clone(), source };
+        self.fd().try_clone_to_owned().map_err(failed)
+    }
+
     /// Makes a child. `below` may have several components, of which all but the last exist.
     pub(super) fn make(&self, below: &Path) -> io::Result<()> {
         Ok(rustix::fs::mkdirat(self.fd(), below, Mode::from_raw_mode(0o755))?)

@@ -2,7 +2,6 @@
 //! It moves no process.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,12 +139,6 @@ impl Member {
             return Ok(());
         }
         directory.write("cgroup.procs", &pid.to_string()).map_err(failed)
-    }
-
-    /// A descriptor of the directory.
-    pub(super) fn duplicate(&self) -> Result<OwnedFd, CgroupError> {
-        let failed = |source| CgroupError::Open { path: self.path.clone(), source };
-        self.directory()?.fd().try_clone_to_owned().map_err(failed)
     }
 
     /// `memory.checkBeforeUpdate`: on v2 a limit below what is in use has the OOM killer called. v1 needs no help, its

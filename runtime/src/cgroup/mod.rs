@@ -258,7 +258,7 @@ impl Cgroup {
     /// [`CgroupError::Open`] when somebody has removed the directory: a process must not run beside its limits.
     pub fn clone_target(&self) -> Result<Option<OwnedFd>, CgroupError> {
         let member = self.members.iter().find(|member| member.version == Version::V2);
-        member.map(Member::duplicate).transpose()
+        member.map(|member| member.directory()?.duplicate()).transpose()
     }
 
     /// The doors into the v1 directories, for a process that moves itself; see [`Entry`].

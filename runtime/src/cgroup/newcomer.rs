@@ -5,10 +5,10 @@
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use crate::cgroup::Cgroup;
 use crate::cgroup::directory::Directory;
 use crate::cgroup::error::CgroupError;
 use crate::cgroup::hierarchy::Version;
-use crate::cgroup::{Cgroup, duplicate};
 
 impl Cgroup {
     /// The v2 directory for a process that joins the container whose first process is `init`; `None` where v2 is not
@@ -21,11 +21,11 @@ impl Cgroup {
         let directory = member.directory()?;
         let read = |path: PathBuf| std::fs::read_to_string(&path).map_err(|source| CgroupError::Read { path, source });
         if read(member.path().join("cgroup.subtree_control"))?.trim().is_empty() {
-            return duplicate(&directory).map(Some);
+            return directory.duplicate().map(Some);
         }
         let place = below(member.path(), &read(PathBuf::from(format!("/proc/{init}/cgroup")))?);
         let directory = Directory::open(&place).map_err(|source| CgroupError::Open { path: place, source })?;
-        duplicate(&directory).map(Some)
+        directory.duplicate().map(Some)
     }
 }
 

@@ -69,7 +69,8 @@ pub(super) fn open(process: ProcessId) -> Result<Option<OwnedFd>, LifecycleError
     let Some(pid) = Pid::from_raw(process.pid) else { return Ok(None) };
     match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
         Ok(pidfd) => Ok(process.is_alive().then_some(pidfd)),
-        Err(rustix::io::Errno::SRCH) => Ok(None),
+        // EINVAL: the process has ended, and its number is still that of a session or process group that it led.
+        Err(rustix::io::Errno::SRCH | rustix::io::Errno::INVAL) => Ok(None),
         Err(error) => Err(LifecycleError::Signal(error.into())),
     }
 }

@@ -20,5 +20,6 @@ mod freezer;
 mod io;
 mod memory;
 mod processes;
+mod scope;
 mod statistics;
 mod systemd;
