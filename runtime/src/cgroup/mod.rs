@@ -21,6 +21,7 @@ mod member;
 mod newcomer;
 mod processes;
 mod restrict;
+mod scope;
 pub mod stats;
 mod systemd;
 
@@ -137,37 +138,6 @@ impl Cgroup {
         })
     }
 
-    /// The same as a transient scope of systemd; `path` is `slice:prefix:name`, without it the scope is
-    /// `lazaret-ID.scope` in `system.slice`. The guard has to be settled when the first process is inside.
-    ///
-    /// # Errors
-    /// As [`Cgroup::create`], and [`CgroupError::NoSystemd`] or [`CgroupError::Systemd`].
-    pub fn create_scope(
-        host: &Hierarchies,
-        path: Option<&str>,
-        id: &str,
-        resources: &Resources,
-    ) -> Result<(Self, CgroupGuard), CgroupError> {
-        systemd::check_host(host)?;
-        let hierarchy = host.unified().ok_or(CgroupError::NoHierarchy)?;
-        let scope = Scope::parse(path, id)?;
-        let means = DeviceMeans::choose(host, &resources.devices)?;
-        let (settings, late) = systemd::part_narrow_limit(limits::plan(resources, host)?);
-        let holder = systemd::start(&scope, id, &settings, &late)?;
-        let location = Location::Absolute(scope.path());
-        let mut cgroup = Self { members: vec![Member::new(hierarchy, &location)?], location, unit: Some(scope.unit) };
-        let adopted = cgroup
-            .members
-            .iter_mut()
-            .try_for_each(|member| member.adopt(hierarchy, &joining::controllers(&settings), holder.pid()));
-        let (cgroup, mut guard) = cgroup.guarded(adopted, Some(holder), |cgroup| {
-            member::apply(&cgroup.members, &settings)?;
-            means.apply(&cgroup.members, &resources.devices)
-        })?;
-        guard.late = late;
-        Ok((cgroup, guard))
-    }
-
     /// Puts what was made under a guard, before anything of it is used, and fills it.
     fn guarded(
         self,
@@ -200,8 +170,8 @@ impl Cgroup {
         if let Some(limit) = limits::plan(&limits, host)?.into_iter().next() {
             return Err(CgroupError::NoRights { key: limit.key });
         }
-        let none = Self { location: Location::parse(None, id)?, members: Vec::new() };
-        Ok((none, CgroupGuard { cgroup: None }))
+        let none = Self { location: Location::parse(None, id)?, members: Vec::new(), unit: None };
+        Ok((none, CgroupGuard { cgroup: None, holder: None, late: Vec::new() }))
     }
 
     /// Whether the container is in no cgroup of its own.
