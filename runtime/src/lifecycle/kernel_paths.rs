@@ -33,12 +33,14 @@ const MASKED: [&str; 22] = [
 const READONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// The bundle's masked paths, and in a sandbox lazaret's own.
-pub(super) fn masked(bundle: &[PathBuf], sandbox: bool) -> Vec<PathBuf> {
+#[must_use]
+pub fn masked(bundle: &[PathBuf], sandbox: bool) -> Vec<PathBuf> {
     union(bundle, if sandbox { &MASKED } else { &[] })
 }
 
 /// The bundle's read-only paths, and in a sandbox lazaret's own.
-pub(super) fn readonly(bundle: &[PathBuf], sandbox: bool) -> Vec<PathBuf> {
+#[must_use]
+pub fn readonly(bundle: &[PathBuf], sandbox: bool) -> Vec<PathBuf> {
     union(bundle, if sandbox { &READONLY } else { &[] })
 }
 

@@ -21,7 +21,7 @@ mod features;
 mod fit;
 mod foreground;
 mod host_root;
-mod kernel_paths;
+pub mod kernel_paths;
 mod kill;
 mod launch;
 mod list;
