@@ -20,6 +20,5 @@ mod freezer;
 mod io;
 mod memory;
 mod processes;
-mod scope;
 mod statistics;
 mod systemd;

@@ -1,5 +1,7 @@
 //! A host with systemd as process 1: `LANE_INIT=systemd`. The tests run in a service whose cgroup is delegated.
 
+mod scope;
+
 use std::process::Command;
 
 use lazaret_tests::bundle::Bundle;
