@@ -16,6 +16,7 @@ use super::error::InitError;
 use super::orders::Workload;
 use super::{confine, container_hooks, environment, identity, reaper};
 use crate::channel::{self, ChannelError, FromInit, ToInit};
+use crate::spec::container::Seccomp;
 use crate::sys;
 
 /// From set-up to the workload.
@@ -26,13 +27,7 @@ pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     let process = &workload.process;
     let early = rustix::process::chdir(&process.cwd);
     confine::kernel_view(&workload.confinement)?;
-    if !process.no_new_privileges
-        && let Some(profile) = &workload.confinement.oci
-    {
-        // Without no_new_privs only CAP_SYS_ADMIN may install a filter, and that is about to go.
-        confine::oci_profile(profile, &workload.channel)?;
-    }
-    identity::assume(process)?;
+    identity::assume(process, filters_by_capability(workload))?;
     working_directory(&process.cwd, early)?;
     if process.no_new_privileges {
         confine::no_new_privileges()?;
@@ -68,11 +63,9 @@ fn confine_and_report(workload: &Workload, paths: Option<Vec<PathRule>>) -> Resu
         (Some(scopes), Some(paths)) => domain::enter_strict(scopes, paths)?,
     };
     let filter = workload.confinement.filter.as_ref();
-    if workload.process.no_new_privileges
-        && let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_some())
-    {
+    if let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_some()) {
         // Not as late as others: its agent is to have the listener when the container is created.
-        confine::oci_profile(profile, &workload.channel)?;
+        install_profile(workload, profile)?;
     }
     let await_tracer = || await_tracer(&workload.channel);
     let listener = filter.map(|filter| confine::filter(filter, await_tracer)).transpose()?.flatten();
@@ -143,10 +136,8 @@ fn execute(workload: &Workload, program: &CStr) -> Result<Infallible, InitError>
         sys::process::set_own_rlimit(rlimit.resource, rlimit.soft, rlimit.hard)
             .map_err(|source| InitError::Identity { what: "resource limits", field: "process.rlimits", source })?;
     }
-    if process.no_new_privileges
-        && let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_none())
-    {
-        confine::oci_profile(profile, &workload.channel)?;
+    if let Some(profile) = workload.confinement.oci.as_ref().filter(|profile| profile.agent.is_none()) {
+        install_profile(workload, profile)?;
     }
     nix::unistd::execve(program, &process.args, &process.env).map_err(|error| {
         let program = program.to_string_lossy().into_owned();
@@ -156,6 +147,23 @@ fn execute(workload: &Workload, program: &CStr) -> Result<Infallible, InitError>
             InitError::Exec { program, source: error.into() }
         }
     })
+}
+
+/// Whether the bundle's profile needs CAP_SYS_ADMIN to be installed (seccomp(2)).
+fn filters_by_capability(workload: &Workload) -> bool {
+    workload.confinement.oci.is_some() && !workload.process.no_new_privileges
+}
+
+/// Installs the bundle's profile last of all, since it need not allow what we do until here: a profile of before 2020 has
+/// no faccessat2, and finding the program needs that.
+fn install_profile(workload: &Workload, profile: &Seccomp) -> Result<(), InitError> {
+    if !filters_by_capability(workload) {
+        return confine::oci_profile(profile, &workload.channel);
+    }
+    let sets = &workload.process.capabilities;
+    identity::raise_for_filter(sets)?;
+    confine::oci_profile(profile, &workload.channel)?;
+    identity::settle(sets)
 }
 
 /// Checks that the working directory was entered and lies inside (CVE-2024-21626: a cwd that is a leaked descriptor of

@@ -3,7 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
-use caps::CapSet;
+use caps::{CapSet, Capability};
 use nix::unistd::{Gid, Uid};
 
 use super::error::InitError;
@@ -49,8 +49,9 @@ pub(super) fn take_streams(streams: &[Option<OwnedFd>; 3]) -> Result<(), InitErr
     placed().map_err(|error| InitError::Identity { what: "standard streams", field: "process", source: error.into() })
 }
 
-/// Takes on `process`'s ids and exactly its capabilities.
-pub(super) fn assume(process: &Process) -> Result<(), InitError> {
+/// Takes on `process`'s ids and exactly its capabilities; with `filter_later`, CAP_SYS_ADMIN stays permitted (but not
+/// effective) until [`settle`], for [`raise_for_filter`].
+pub(super) fn assume(process: &Process, filter_later: bool) -> Result<(), InitError> {
     if let Some(umask) = process.umask {
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(umask));
     }
@@ -59,7 +60,24 @@ pub(super) fn assume(process: &Process) -> Result<(), InitError> {
     rustix::thread::set_keep_capabilities(true).map_err(|error| kept(error.into()))?;
     set_ids(process)?;
     rustix::thread::set_keep_capabilities(false).map_err(|error| kept(error.into()))?;
-    set_capabilities(&process.capabilities)
+    set_capabilities(&process.capabilities, if filter_later { filter_bit() } else { 0 })
+}
+
+/// What installs a filter without no_new_privs.
+fn filter_bit() -> u64 {
+    Capability::CAP_SYS_ADMIN.bitmask()
+}
+
+
+/// Makes what [`assume`] kept effective.
+pub(super) fn raise_for_filter(sets: &Capabilities) -> Result<(), InitError> {
+    set(CapSet::Effective, (sets.effective & sets.permitted) | filter_bit())
+}
+
+/// Drops what [`assume`] kept. Runs behind the bundle's filter.
+pub(super) fn settle(sets: &Capabilities) -> Result<(), InitError> {
+    set(CapSet::Effective, sets.effective & sets.permitted)?;
+    set(CapSet::Permitted, sets.permitted)
 }
 
 fn kept(source: io::Error) -> InitError {
@@ -97,13 +115,16 @@ fn drop_bounding(bounding: u64) -> Result<(), InitError> {
 }
 
 /// Ambient last: a capability can be ambient only while it is permitted and inheritable.
-fn set_capabilities(sets: &Capabilities) -> Result<(), InitError> {
-    let set = |kind, bits| caps::set(None, kind, &hash_set(bits)).map_err(InitError::Capabilities);
+fn set_capabilities(sets: &Capabilities, kept: u64) -> Result<(), InitError> {
     // Inheritable before permitted: adding to it needs the capability to be permitted (or CAP_SETPCAP, effective still).
     set(CapSet::Inheritable, sets.inheritable)?;
     set(CapSet::Effective, sets.effective & sets.permitted)?;
-    set(CapSet::Permitted, sets.permitted)?;
+    set(CapSet::Permitted, sets.permitted | kept)?;
     set(CapSet::Ambient, sets.ambient & sets.permitted & sets.inheritable)
+}
+
+fn set(kind: CapSet, bits: u64) -> Result<(), InitError> {
+    caps::set(None, kind, &hash_set(bits)).map_err(InitError::Capabilities)
 }
 
 fn hash_set(bits: u64) -> caps::CapsHashSet {
