@@ -16,10 +16,15 @@ pub(super) fn before_change_of_root(workload: &Workload) -> Result<(), InitError
     Ok(hook_process::run_all("createContainer", &orders.create_container, &state(orders, "creating"))?)
 }
 
-/// Runs `startContainer`: with the rights of the workload, and behind the walls of the mode.
+/// Runs `startContainer`: with the rights of the workload, and behind the walls of the mode. One that names no environment
+/// has the workload's, as under runc.
 pub(super) fn before_workload(workload: &Workload) -> Result<(), InitError> {
     let Some(orders) = &workload.hooks else { return Ok(()) };
-    Ok(hook_process::run_all("startContainer", &orders.start_container, &state(orders, "created"))?)
+    let mut hooks = orders.start_container.clone();
+    for hook in hooks.iter_mut().filter(|hook| hook.env.is_empty()) {
+        hook.env.clone_from(&workload.process.env);
+    }
+    Ok(hook_process::run_all("startContainer", &hooks, &state(orders, "created"))?)
 }
 
 /// The container's process as the container counts (runtime.md, "pid").

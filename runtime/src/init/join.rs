@@ -48,7 +48,8 @@ fn become_the_workload(orders: &mut JoinOrders) -> Result<Infallible, InitError>
 /// through the host's; of time, because the kernel wants a process that shares its memory with no other.
 fn enter_namespaces(orders: &JoinOrders) -> Result<(), InitError> {
     let (process, kinds) = &orders.namespaces;
-    let kinds = CloneFlags::from_bits_truncate(*kinds);
+    // Kept as they are: nix has no name for the time namespace.
+    let kinds = CloneFlags::from_bits_retain(*kinds);
     if kinds.is_empty() {
         return Ok(());
     }

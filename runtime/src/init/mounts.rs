@@ -7,7 +7,7 @@ use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags};
 
 use super::error::InitError;
@@ -90,6 +90,11 @@ fn remember(kernel: &mut KernelMounts, mount: &MountOrder, tree: &OwnedFd) -> Re
 fn put(orders: &Orders, mount: &MountOrder, tree: &OwnedFd, directory: bool) -> Result<(), InitError> {
     let attr = MountAttr { set: mount.attr_set, clear: mount.attr_clear, ..MountAttr::default() };
     let placed = || -> io::Result<()> {
+        if let MountSource::Filesystem { fstype, .. } = &mount.source
+            && [c"proc", c"sysfs"].contains(&fstype.as_c_str())
+        {
+            refuse_link(orders, mount)?;
+        }
         if attr.set | attr.clear != 0 {
             mount_setattr(tree, &attr, false)?;
         }
@@ -110,6 +115,18 @@ fn put(orders: &Orders, mount: &MountOrder, tree: &OwnedFd, directory: bool) -> 
         Ok(())
     };
     placed().map_err(|source| failed(mount, source))
+}
+
+/// A link of the image in the place of procfs or sysfs would make the masked paths, which are looked up by name, those of
+/// another tree (CVE-2019-16884, CVE-2023-27561). The words are runc's.
+fn refuse_link(orders: &Orders, mount: &MountOrder) -> io::Result<()> {
+    match inside::open(&orders.root.tree, &mount.destination, OFlags::PATH | OFlags::NOFOLLOW) {
+        Ok(place) if FileType::from_raw_mode(rustix::fs::fstat(&place)?.st_mode) != FileType::Directory => {
+            Err(io::Error::other("it must be mounted on ordinary directory"))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Attaches a detached tree on an opened place.

@@ -33,7 +33,8 @@ impl Verb {
             }
             Self::Pause | Self::Exec => &[Status::Created, Status::Running],
             Self::Resume => &[Status::Paused],
-            Self::Delete => &[Status::Stopped],
+            // As runc: callers delete a container that they never started, without force.
+            Self::Delete => &[Status::Created, Status::Stopped],
         }
     }
 
@@ -131,7 +132,7 @@ mod tests {
         (Verb::Exec, ["gone", "ok", "ok", "wrong", "gone"]),
         (Verb::ExecAtThaw, ["gone", "ok", "ok", "ok", "gone"]),
         (Verb::Kill, ["gone", "ok", "ok", "ok", "gone"]),
-        (Verb::Delete, ["wrong", "wrong", "wrong", "wrong", "ok"]),
+        (Verb::Delete, ["wrong", "ok", "wrong", "wrong", "ok"]),
         (Verb::Pause, ["wrong", "ok", "ok", "wrong", "gone"]),
         (Verb::Resume, ["wrong", "wrong", "wrong", "ok", "gone"]),
         (Verb::Update, ["gone", "ok", "ok", "ok", "gone"]),

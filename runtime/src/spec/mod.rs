@@ -115,7 +115,7 @@ fn check_with(bundle: &Bundle, apparmor_exists: bool) -> Result<Container, SpecE
         resources: limits::check(bundle, linux)?,
         sysctl: sysctl::check(bundle, linux, &namespaces)?,
         masked_paths: text::absolute_paths(bundle, "linux.maskedPaths", list(linux, Linux::masked_paths))?,
-        readonly_paths: text::absolute_paths(bundle, "linux.readonlyPaths", list(linux, Linux::readonly_paths))?,
+        readonly_paths: text::readonly_paths(bundle, "linux.readonlyPaths", list(linux, Linux::readonly_paths))?,
         seccomp: seccomp::check(bundle, linux)?,
         hooks: hooks::check(bundle)?,
         personality: kernel_view::personality(bundle, linux)?,
@@ -205,6 +205,8 @@ mod tests {
             ("linux.cgroupsPath", |c| c["linux"]["cgroupsPath"] = json!("/a/../../b")),
             ("linux.maskedPaths[0]", |c| c["linux"]["maskedPaths"] = json!(["proc/kcore"])),
             ("linux.readonlyPaths[0]", |c| c["linux"]["readonlyPaths"] = json!(["/a\u{0}"])),
+            ("linux.readonlyPaths[1]", |c| c["linux"]["readonlyPaths"] = json!(["etc", "etc/../../x"])),
+            ("linux.readonlyPaths[0]", |c| c["linux"]["readonlyPaths"] = json!([""])),
             ("annotations[\"\"]", |c| c["annotations"] = json!({"": "x"})),
             ("hooks.poststop[0].path", |c| c["hooks"] = json!({"prestart": [], "poststop": [{"path": "true"}]})),
             ("linux.intelRdt", |c| c["linux"]["intelRdt"] = json!({"closID": "a"})),
@@ -215,6 +217,17 @@ mod tests {
             assert_eq!(error.field().path(), *path, "{error}");
             assert!(!error.to_string().ends_with('.'), "{error}");
         }
+    }
+
+    #[test]
+    fn a_relative_readonly_path_is_taken_from_the_root_and_a_doubled_variable_once() {
+        let bundle = testing::bundle(|c| {
+            c["linux"]["readonlyPaths"] = json!(["etc", "/usr"]);
+            c["process"]["env"] = json!(["A=1", "AB=2", "A=3", "B=="]);
+        });
+        let container = check_with(&bundle, false).unwrap();
+        assert_eq!(container.readonly_paths, [std::path::Path::new("/etc"), std::path::Path::new("/usr")]);
+        assert_eq!(container.process.env, [c"A=3", c"AB=2", c"B=="].map(ToOwned::to_owned));
     }
 
     #[test]

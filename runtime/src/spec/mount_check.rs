@@ -11,6 +11,9 @@ use crate::bundle::field::element;
 
 const NEEDS_MAPPING: &str = "needs mappings: uidMappings and gidMappings beside it, or a user namespace";
 
+/// Parameters of a new tmpfs that are no error on a bind mount, where the kernel ignores them: engines carry them over.
+const TMPFS_PARAMETERS: [&str; 6] = ["mode", "size", "uid", "gid", "nr_inodes", "nr_blocks"];
+
 /// The mounts in the order of the bundle. `has_user_namespace`: whose mappings an id-mapped mount may fall back to.
 pub(super) fn check(bundle: &Bundle, has_user_namespace: bool) -> Result<Vec<Mount>, SpecError> {
     let asked = bundle.spec().mounts().as_deref().unwrap_or_default();
@@ -133,7 +136,8 @@ impl Options {
     }
 
     fn bind_kind(self, bundle: &Bundle, at: &str, asked: &Asked) -> Result<MountKind, SpecError> {
-        let foreign = self.data.first().map(|(index, ..)| *index).or(self.copy_up);
+        let foreign = self.data.iter().find(|(_, key, _)| !TMPFS_PARAMETERS.contains(&key.as_str()));
+        let foreign = foreign.map(|(index, ..)| *index).or(self.copy_up);
         if let Some(index) = foreign {
             let field = bundle.field(&element(&format!("{at}.options"), index));
             return Err(SpecError::MountOption { field, why: "unknown, or without effect on a bind mount" });
@@ -181,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn parameters_of_a_tmpfs_say_nothing_on_a_bind_and_others_are_refused() {
+        let mount = bind(&["bind", "ro", "mode=755", "size=1k"]).unwrap();
+        assert!(matches!(mount.kind, MountKind::Bind { .. }));
+        assert_eq!(bind(&["bind", "mode=755", "huge=always"]).unwrap_err(), "mounts[0].options[2]");
+        assert_eq!(bind(&["bind", "nosiud"]).unwrap_err(), "mounts[0].options[1]");
+    }
+
+    #[test]
     fn the_last_option_about_an_attribute_wins() {
         let attributes = |options: &[&str]| {
             let mount = bind(&[&["bind"], options].concat()).unwrap();
@@ -224,7 +236,7 @@ mod tests {
     #[test]
     fn what_cannot_be_obeyed_is_refused_by_name() {
         for (options, index) in
-            [(&["bind", "sync"][..], 1), (&["bind", "size=1"], 1), (&["remount", "bind"], 0), (&["bind", ""], 1)]
+            [(&["bind", "sync"][..], 1), (&["bind", "huge=always"], 1), (&["remount", "bind"], 0), (&["bind", ""], 1)]
         {
             assert_eq!(bind(options).map(|_| ()), Err(format!("mounts[0].options[{index}]")));
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::error::SpecError;
 use crate::bundle::Bundle;
@@ -35,6 +35,17 @@ pub(super) fn bundle_path(bundle: &Bundle, path: &str, value: &Path) -> Result<P
 /// A list of absolute paths.
 pub(super) fn absolute_paths(bundle: &Bundle, path: &str, values: &[String]) -> Result<Vec<PathBuf>, SpecError> {
     let checked = |(index, value)| absolute_path(bundle, &element(path, index), Path::new::<String>(value));
+    values.iter().enumerate().map(checked).collect()
+}
+
+/// `linux.readonlyPaths`: a relative one is taken from the container's root, as runc does. That protects no less than the
+/// specification, which wants them absolute, as long as it names no parent.
+pub(super) fn readonly_paths(bundle: &Bundle, path: &str, values: &[String]) -> Result<Vec<PathBuf>, SpecError> {
+    let from_root = |value: &String| match Path::new(value).components().next() {
+        Some(Component::Normal(_)) if !value.contains("..") => Path::new("/").join(value),
+        _ => PathBuf::from(value),
+    };
+    let checked = |(index, value)| absolute_path(bundle, &element(path, index), &from_root(value));
     values.iter().enumerate().map(checked).collect()
 }
 
