@@ -6,6 +6,7 @@ use crate::cgroup::CgroupError;
 use crate::channel::{ChannelError, Failure};
 use crate::hook_process::HookError;
 use crate::hooks::KeptError;
+use crate::host_mount::HostMountError;
 use crate::idmap::IdmapError;
 use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, UpdateError};
 use crate::namespaces::NamespaceError;
@@ -51,6 +52,9 @@ pub enum Error {
     /// Id mapping.
     #[error(transparent)]
     Idmap(#[from] IdmapError),
+    /// A root in the host's mount namespace.
+    #[error(transparent)]
+    HostMount(#[from] HostMountError),
     /// Namespaces.
     #[error(transparent)]
     Namespace(#[from] NamespaceError),
@@ -123,6 +127,7 @@ impl Error {
             Self::Events(error) => error.code(),
             Self::ConfigFile(error) => error.code(),
             Self::Idmap(error) => error.code(),
+            Self::HostMount(error) => error.code(),
             Self::Namespace(error) => error.code(),
             Self::Network(error) => error.code(),
             Self::NetDevice(error) => error.code(),
@@ -167,6 +172,7 @@ impl Error {
             Self::Init(failure) => failure.hint.clone(),
             Self::Update(_)
             | Self::Events(_)
+            | Self::HostMount(_)
             | Self::Network(_)
             | Self::KeptHooks(_)
             | Self::Sentry(_)
@@ -194,6 +200,7 @@ impl Error {
             | Self::Events(EventsError::Output(_))
             | Self::ConfigFile(ConfigFileError::Write { .. })
             | Self::Idmap(_)
+            | Self::HostMount(_)
             | Self::Namespace(_)
             | Self::Network(_)
             | Self::NetDevice(_)

@@ -84,11 +84,15 @@ impl Kept {
         }
     }
 
-    /// Runs `poststart`; `state` is made only if there is something to run. A failure is logged: the container runs on.
-    pub fn poststart(&self, state: impl FnOnce() -> HookState) {
-        if !self.poststart.is_empty() {
-            hook_process::run_each("poststart", &self.poststart, &state());
+    /// Runs `poststart`; `state` is made only if there is something to run.
+    ///
+    /// # Errors
+    /// [`HookError`] of the first that fails; the container is then to be stopped (runtime.md, "Lifecycle", since 1.2.1).
+    pub fn poststart(&self, state: impl FnOnce() -> HookState) -> Result<(), HookError> {
+        if self.poststart.is_empty() {
+            return Ok(());
         }
+        hook_process::run_all("poststart", &self.poststart, &state())
     }
 
     /// Runs `poststop`. A failure is logged: the container is gone all the same.

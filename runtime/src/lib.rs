@@ -14,6 +14,7 @@ mod detached;
 pub mod error;
 pub mod hook_process;
 pub mod hooks;
+mod host_mount;
 mod host_view;
 pub mod idmap;
 pub mod init;

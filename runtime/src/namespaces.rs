@@ -32,9 +32,14 @@ pub enum NamespaceError {
     /// The joined namespaces belong to different user namespaces.
     #[error("the namespaces that linux.namespaces joins belong to different user namespaces")]
     MixedOwners,
-    /// Joining this kind is not supported.
-    #[error("joining a {0} namespace by path is not supported (linux.namespaces)")]
-    NotJoinable(&'static str),
+    /// A path of `linux.namespaces` names a namespace of another kind.
+    #[error("{path} is not a {kind} namespace, but one of another kind (linux.namespaces)")]
+    OtherKind {
+        /// The kind that it is listed as.
+        kind: &'static str,
+        /// The path.
+        path: PathBuf,
+    },
 }
 
 impl NamespaceError {
@@ -44,7 +49,7 @@ impl NamespaceError {
         match self {
             Self::Open { .. } => 1460,
             Self::MixedOwners => 1461,
-            Self::NotJoinable(_) => 1462,
+            Self::OtherKind { .. } => 1462,
         }
     }
 
@@ -54,7 +59,7 @@ impl NamespaceError {
         match self {
             Self::Open { .. } => Some("is the container whose namespace this is still running?".to_owned()),
             Self::MixedOwners => Some("join the namespaces of one pod only".to_owned()),
-            Self::NotJoinable(_) => Some("leave out its path, so that a new one is made".to_owned()),
+            Self::OtherKind { .. } => Some("type and path of an entry must speak of the same kind".to_owned()),
         }
     }
 }
@@ -82,6 +87,8 @@ pub struct Plan {
     pub time: Option<OwnedFd>,
     /// `CLONE_NEW*` flags of those to make at the clone.
     pub new: i32,
+    /// Whether the container has no mount namespace of its own and mounts where lazaret itself runs.
+    pub host_mounts: bool,
     /// Whether stage 2 makes a cgroup namespace, once it is in its cgroup.
     pub new_cgroup: bool,
     /// Whether the network namespace is new (its loopback is then set up) or the joined one.
@@ -115,40 +122,37 @@ impl Plan {
             user: UserNamespace::Host,
             join: Vec::new(),
             time: None,
-            new: libc::CLONE_NEWNS,
-            new_cgroup: namespaces.cgroup == Namespace::New || mode != RunMode::Native,
+            new: 0,
+            host_mounts: namespaces.mount == Namespace::Host,
+            new_cgroup: match namespaces.cgroup {
+                Namespace::New => true,
+                Namespace::Host => mode != RunMode::Native,
+                Namespace::Join(_) => false,
+            },
             network: Network::Host,
         };
-        if let Namespace::Join(_) = namespaces.mount {
-            return Err(NamespaceError::NotJoinable("mount"));
-        }
-        if let Namespace::Join(_) = namespaces.cgroup {
-            return Err(NamespaceError::NotJoinable("cgroup"));
-        }
-        for (kind, namespace, flag) in [
-            (NamespaceKind::Network, &namespaces.network, libc::CLONE_NEWNET),
-            (NamespaceKind::Pid, &namespaces.pid, libc::CLONE_NEWPID),
-            (NamespaceKind::Ipc, &namespaces.ipc, libc::CLONE_NEWIPC),
-            (NamespaceKind::Uts, &namespaces.uts, libc::CLONE_NEWUTS),
-            (NamespaceKind::Time, &namespaces.time, libc::CLONE_NEWTIME),
+        for (kind, namespace) in [
+            (NamespaceKind::Mount, &namespaces.mount),
+            (NamespaceKind::Network, &namespaces.network),
+            (NamespaceKind::Pid, &namespaces.pid),
+            (NamespaceKind::Ipc, &namespaces.ipc),
+            (NamespaceKind::Uts, &namespaces.uts),
+            (NamespaceKind::Time, &namespaces.time),
         ] {
-            plan.add(&open, kind, namespace, flag)?;
+            plan.add(&open, kind, namespace)?;
+        }
+        if let Namespace::Join(path) = &namespaces.cgroup {
+            plan.join.push(open.namespace(NamespaceKind::Cgroup, path)?);
         }
         plan.user = plan.choose_user(&open, &namespaces.user, has_mappings, mode)?;
         Ok(plan)
     }
 
-    fn add(
-        &mut self,
-        open: &Opener<'_>,
-        kind: NamespaceKind,
-        namespace: &Namespace,
-        flag: i32,
-    ) -> Result<(), NamespaceError> {
+    fn add(&mut self, open: &Opener<'_>, kind: NamespaceKind, namespace: &Namespace) -> Result<(), NamespaceError> {
         match namespace {
             Namespace::Host => {}
             Namespace::New => {
-                self.new |= flag;
+                self.new |= kind.clone_flag();
                 if kind == NamespaceKind::Network {
                     self.network = Network::New;
                 }
@@ -294,10 +298,19 @@ struct Opener<'a> {
 
 impl Opener<'_> {
     fn namespace(&self, kind: NamespaceKind, path: &Path) -> Result<OwnedFd, NamespaceError> {
-        let Some(judged) = self.judged else { return open(kind.oci_name(), path) };
         let refuse = |source| NamespaceError::Open { kind: kind.oci_name(), path: path.to_owned(), source };
-        let found = judged.iter().find(|(judged, _)| *judged == kind).map(|(_, fd)| fd);
-        found.ok_or_else(|| refuse(io::ErrorKind::NotFound.into()))?.try_clone().map_err(refuse)
+        let namespace = match self.judged {
+            None => open(kind.oci_name(), path)?,
+            Some(judged) => {
+                let found = judged.iter().find(|(judged, _)| *judged == kind).map(|(_, fd)| fd);
+                found.ok_or_else(|| refuse(io::ErrorKind::NotFound.into()))?.try_clone().map_err(refuse)?
+            }
+        };
+        // setns(2) would join whatever it is: the host's network, listed as an ipc namespace.
+        if sys::namespace::kind(&namespace).map_err(refuse)? != kind.clone_flag() {
+            return Err(NamespaceError::OtherKind { kind: kind.oci_name(), path: path.to_owned() });
+        }
+        Ok(namespace)
     }
 }
 

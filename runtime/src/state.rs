@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
 
 use crate::cgroup::Cgroup;
+use crate::host_mount::HostMount;
 use crate::options::{Intercepted, Mode};
 
 mod config;
@@ -70,6 +71,9 @@ pub struct Stored {
     pub cgroup: Option<Cgroup>,
     /// Its lease of an id range, once there is one.
     pub lease: Option<PathBuf>,
+    /// Its root in the host's mount namespace, if it has no mount namespace of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_mount: Option<HostMount>,
     /// The sentry.
     pub sentry: Option<ProcessId>,
     /// The monitor that watches both.
@@ -120,6 +124,7 @@ impl Stored {
             cgroup_places: origin.cgroup_places,
             cgroup: None,
             lease: None,
+            host_mount: None,
             sentry: None,
             monitor: None,
             interceptor: None,

@@ -68,7 +68,6 @@ fn filter_bit() -> u64 {
     Capability::CAP_SYS_ADMIN.bitmask()
 }
 
-
 /// Makes what [`assume`] kept effective.
 pub(super) fn raise_for_filter(sets: &Capabilities) -> Result<(), InitError> {
     set(CapSet::Effective, (sets.effective & sets.permitted) | filter_bit())

@@ -56,7 +56,9 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     }
     identity::new_session()?;
     identity::take_streams(&orders.stdio)?;
-    rootfs::leave_host_propagation()?;
+    if orders.root.on_host.is_none() {
+        rootfs::leave_host_propagation()?;
+    }
     let made = mounts::make_filesystems(&mut orders.mounts)?;
     rootfs::attach(&orders.root, orders.workload.hooks.as_ref().and_then(|hooks| hooks.root_path.as_deref()))?;
     let kernel = mounts::place(orders, made)?;
@@ -73,7 +75,7 @@ fn become_the_workload(orders: &mut Orders) -> Result<std::convert::Infallible, 
     paths::protect(orders, &kernel, &null)?;
     drop((null, kernel));
     container_hooks::before_change_of_root(&orders.workload)?;
-    rootfs::pivot(&orders.root)?;
+    rootfs::enter(&orders.root)?;
     exec::enter(&mut orders.workload)
 }
 

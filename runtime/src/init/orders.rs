@@ -108,6 +108,7 @@ impl Orders {
         let devices = self.devices.iter().filter_map(|device| device.tree.as_ref());
         [&self.workload.channel, &self.root.tree, &self.null]
             .into_iter()
+            .chain(&self.root.on_host)
             .chain(&self.cgroup_tasks)
             .chain(self.stdio.iter().flatten())
             .chain(trees)
@@ -124,6 +125,8 @@ impl Orders {
 pub struct RootOrder {
     /// A detached mount tree, id-mapped if need be.
     pub tree: OwnedFd,
+    /// Where it goes in the host's mount namespace, for a container without one of its own.
+    pub on_host: Option<OwnedFd>,
     /// Read-only once everything is mounted.
     pub readonly: bool,
     /// Propagation of the container's root mount.

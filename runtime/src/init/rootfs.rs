@@ -17,12 +17,16 @@ pub(super) fn leave_host_propagation() -> Result<(), InitError> {
     rustix::mount::mount_change("/", flags).map_err(|error| failed("detach the host's mounts from", error))
 }
 
-/// Attaches the root file system. It covers the current root, which needs no path on the host that the container's
+/// Attaches the root file system. In a mount namespace of its own it covers the current root, which needs no path on the host that the container's
 /// (unprivileged) root could not walk; everything that follows works on the descriptor.
 ///
 /// Hooks that run before the change of root look for it at `path`, its place on the host, so with hooks it is attached
 /// there, unless our (perhaps unprivileged) root cannot walk to it.
 pub(super) fn attach(root: &RootOrder, path: Option<&Path>) -> Result<(), InitError> {
+    if let Some(place) = &root.on_host {
+        return super::mounts::move_to(&root.tree, place)
+            .map_err(|source| InitError::Root { operation: "attach", source });
+    }
     let at = |path: &Path| {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
         rustix::mount::move_mount(&root.tree, "", rustix::fs::CWD, path, flags)
@@ -33,18 +37,23 @@ pub(super) fn attach(root: &RootOrder, path: Option<&Path>) -> Result<(), InitEr
     }
 }
 
-/// Makes the attached tree the root of this mount namespace and drops the host's.
-pub(super) fn pivot(root: &RootOrder) -> Result<(), InitError> {
+/// Makes the attached tree the root of this mount namespace and drops the host's; in the host's mount namespace, which
+/// is to stay as it is, the root of this process alone.
+pub(super) fn enter(root: &RootOrder) -> Result<(), InitError> {
     if root.readonly {
         let readonly = MountAttr { set: libc::MOUNT_ATTR_RDONLY, ..MountAttr::default() };
         mount_setattr(&root.tree, &readonly, false)
             .map_err(|source| InitError::Root { operation: "make read-only", source })?;
     }
     rustix::process::fchdir(&root.tree).map_err(|error| failed("enter", error))?;
-    // pivot_root(2), "pivot_root(".", ".")": the old root is stacked under the new one and can be unmounted at ".".
-    rustix::process::pivot_root(".", ".").map_err(|error| failed("pivot to", error))?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH)
-        .map_err(|error| failed("drop the host's tree from under", error))?;
+    if root.on_host.is_some() {
+        rustix::process::chroot(".").map_err(|error| failed("change to", error))?;
+    } else {
+        // pivot_root(2), "pivot_root(".", ".")": the old root is stacked under the new one and can be unmounted at ".".
+        rustix::process::pivot_root(".", ".").map_err(|error| failed("pivot to", error))?;
+        rustix::mount::unmount(".", UnmountFlags::DETACH)
+            .map_err(|error| failed("drop the host's tree from under", error))?;
+    }
     rustix::process::chdir("/").map_err(|error| failed("enter", error))?;
     if let Some(propagation) = root.propagation {
         set_propagation(root, propagation)?;

@@ -44,6 +44,9 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
         kill_frozen(&state)?;
     }
     end_processes(&state, id)?;
+    if let Some(mount) = &state.host_mount {
+        mount.take_away()?;
+    }
     if let Some(cgroup) = &state.cgroup {
         cgroup.delete()?;
     }
@@ -70,7 +73,7 @@ fn remove(directory: &Directory) -> Result<(), Error> {
 }
 
 /// Ends the container's processes, then lets sentry and monitor finish, and ends those that do not.
-fn end_processes(state: &Stored, id: &str) -> Result<(), Error> {
+pub(super) fn end_processes(state: &Stored, id: &str) -> Result<(), Error> {
     if let Some(init) = state.init {
         send_kill(init)?;
         end_stuck_tracer(state, init, id)?;

@@ -13,12 +13,14 @@ use crate::cgroup::{Cgroup, CgroupError, Driver, Hierarchies};
 use crate::channel::{self, ToInit};
 use crate::error::Error;
 use crate::hooks::Kept;
+use crate::host_mount::HostMount;
 use crate::idmap::{self, Lease};
 use crate::init;
+use crate::init::orders::RootOrder;
 use crate::lifecycle::attendance::{self, Farewell};
 use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{CreateRequest, LifecycleError, newborn, scheduling, terminal, without_root};
+use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, scheduling, terminal, without_root};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
@@ -107,8 +109,8 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
         },
         theirs,
     )?;
-    let clocks = container.time_offsets.map(|offsets| offsets.to_string());
-    let (pid, init) = clone_init(&places, clocks.as_deref(), orders)?;
+    note_host_mount(&mut state, &mut undo, &orders.root, &container.rootfs)?;
+    let (pid, init) = clone_init(&places, &container, orders)?;
     let kept = init.try_clone().map_err(LifecycleError::Wait);
     undo.init = Some((pid, init));
     undo.farewell = Some(Farewell::of(&container, &state));
@@ -138,7 +140,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     }
     let watched = succeed(options, undo, init, request.id);
     if opening == Opening::Now {
-        Kept::of(&container.hooks).poststart(|| attendance::running(&state));
+        welcome(options, &Kept::of(&container.hooks), &state)?;
     }
     Ok(Launched { pid, watched, terminal })
 }
@@ -159,6 +161,13 @@ fn seat(undo: &mut Undo, pid: Pid, container: &Container) -> Result<(), Error> {
         cgroup.settle()?;
     }
     newborn::set_oom_score(pid, container.process.oom_score_adj)
+}
+
+/// Runs `poststart` of a container that has started; when that fails, it is not to run on.
+fn welcome(options: &Options, hooks: &Kept, state: &Stored) -> Result<(), Error> {
+    let Err(error) = hooks.poststart(|| attendance::running(state)) else { return Ok(()) };
+    delete(options, &state.id, true)?;
+    Err(error.into())
 }
 
 /// Where the container will live: made before anything runs in it.
@@ -246,10 +255,22 @@ fn write_state(undo: &Undo, state: &Stored) -> Result<(), Error> {
     undo.directory.as_ref().map_or(Ok(()), |directory| Ok(directory.write(state)?))
 }
 
+/// A mount that the container makes on the host, known before it is made.
+fn note_host_mount(state: &mut Stored, undo: &mut Undo, root: &RootOrder, path: &Path) -> Result<(), Error> {
+    if root.on_host.is_none() {
+        return Ok(());
+    }
+    let mount = HostMount::of(&root.tree, path)?;
+    state.host_mount = Some(mount.clone());
+    undo.host_mount = Some(mount);
+    write_state(undo, state)
+}
+
 /// Everything stands: nothing is to be taken back any more.
 fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watched {
     undo.init = None;
     undo.farewell = None;
+    undo.host_mount = None;
     if let Some(guard) = undo.cgroup.take() {
         guard.keep();
     }
@@ -330,10 +351,16 @@ fn user_namespace(
     }
 }
 
-fn clone_init(places: &Places, clocks: Option<&str>, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
+fn clone_init(places: &Places, container: &Container, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {
+    let clocks = container.time_offsets.map(|offsets| offsets.to_string());
     let target = places.cgroup.clone_target()?;
     // The user namespace last: the others may belong to its parent, over which it has no right.
     let join = places.plan.join.iter().chain(&places.userns).map(|fd| fd.as_fd().into()).collect();
-    let stage = sys::clone::Stage { join, new: places.plan.new, cgroup: target.as_ref().map(AsFd::as_fd), clocks };
+    let stage = sys::clone::Stage {
+        join,
+        new: places.plan.new,
+        cgroup: target.as_ref().map(AsFd::as_fd),
+        clocks: clocks.as_deref(),
+    };
     namespaces::within_time(places.plan.time.as_ref(), || Ok(sys::clone::launch(&stage, move || init::run(orders))?))
 }

@@ -8,6 +8,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
 use crate::cgroup::{Cgroup, Hierarchies, Version};
 use crate::error::Error;
+use crate::host_mount;
 use crate::idmap;
 use crate::init::orders::{HookOrders, Orders, RootOrder, SysctlOrder, Workload};
 use crate::lifecycle::launch::Places;
@@ -102,7 +103,9 @@ fn root(from: &Ingredients<'_>, sandbox: bool) -> Result<RootOrder, Error> {
         rootless: from.places.rootless.as_deref(),
     };
     let judged = from.admitted.map(|admitted| &admitted.rootfs.fd);
+    let place = from.places.plan.host_mounts.then(|| host_mount::place(&from.container.rootfs));
     Ok(RootOrder {
+        on_host: place.transpose()?,
         tree: from.request.rootfs.open(&from.container.rootfs, judged, opening)?,
         readonly: from.container.rootfs_readonly,
         propagation: from.container.rootfs_propagation,

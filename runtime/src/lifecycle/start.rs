@@ -11,14 +11,15 @@ use crate::channel::{self, ChannelError, FromInit, ToInit};
 use crate::error::Error;
 use crate::hooks::Kept;
 use crate::lifecycle::fit::{self, Held, Verb};
-use crate::lifecycle::{LifecycleError, attendance};
+use crate::lifecycle::{LifecycleError, attendance, delete};
 use crate::options::Options;
 use crate::state::{GATE_FILE, Phase};
 
 /// Starts a created container.
 ///
 /// # Errors
-/// [`LifecycleError::WrongStatus`] unless it is created; a failure to execute as [`Error::Init`], with 126 or 127.
+/// [`LifecycleError::WrongStatus`] unless it is created; a failure to execute as [`Error::Init`], with 126 or 127; a
+/// `poststart` hook that fails, after which the container is stopped.
 pub fn start(options: &Options, id: &str) -> Result<(), Error> {
     let Held { directory, stored: mut state } = fit::hold(options, id, Verb::Start)?;
     let gate = connect(&directory.path().join(GATE_FILE)).map_err(LifecycleError::Gate)?;
@@ -38,7 +39,10 @@ pub fn start(options: &Options, id: &str) -> Result<(), Error> {
     let hooks = Kept::read(directory.path())?;
     // Unlocked: a hook may use other verbs on its container.
     drop(directory);
-    hooks.poststart(|| attendance::running(&state));
+    if let Err(error) = hooks.poststart(|| attendance::running(&state)) {
+        delete::end_processes(&state, id)?;
+        return Err(error.into());
+    }
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::cgroup::CgroupGuard;
+use crate::host_mount::HostMount;
 use crate::idmap::Lease;
 use crate::lifecycle::attendance::Farewell;
 use crate::options::Intercepted;
@@ -27,6 +28,8 @@ pub(super) struct Undo {
     pub(super) lease: Option<Lease>,
     /// Its cgroup.
     pub(super) cgroup: Option<CgroupGuard>,
+    /// Its root in the host's mount namespace, if that is where it is.
+    pub(super) host_mount: Option<HostMount>,
     /// Its sentry.
     pub(super) sentry: Option<Sentry>,
     /// Its first process.
@@ -53,6 +56,9 @@ impl Drop for Undo {
         }
         if let Some(sentry) = self.sentry.take() {
             end(sentry.pid, &sentry.pidfd);
+        }
+        if let Some(Err(error)) = self.host_mount.take().map(|mount| mount.take_away()) {
+            tracing::warn!(%error, "could not take back a mount of the failed launch");
         }
         drop(self.cgroup.take());
         drop(self.lease.take());

@@ -20,6 +20,19 @@ pub fn owner(fd: impl AsFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(owner) })
 }
 
+/// `NS_GET_NSTYPE` of `linux/nsfs.h`: `_IO(0xb7, 0x3)`.
+const NS_GET_NSTYPE: libc::c_ulong = 0xb703;
+
+/// The kind of the namespace `fd`, as its `CLONE_NEW*` flag.
+///
+/// # Errors
+/// `ENOTTY` when it is no namespace.
+pub fn kind(fd: impl AsFd) -> io::Result<i32> {
+    // SAFETY: NS_GET_NSTYPE takes no argument.
+    let kind = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), NS_GET_NSTYPE) };
+    if kind < 0 { Err(io::Error::last_os_error()) } else { Ok(kind) }
+}
+
 /// Sets the loopback interface of the current network namespace up, as every engine expects of a new one.
 ///
 /// # Errors

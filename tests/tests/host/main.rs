@@ -32,6 +32,7 @@ mod leaks;
 mod lifecycle;
 mod logs;
 mod mounts;
+mod native_mode;
 mod pod;
 mod policy;
 mod privilege;
