@@ -104,22 +104,20 @@ pub(crate) fn reply(protocol: Protocol, address: &str) -> protobuf::Result<Vec<u
     }
 }
 
-/// Refuses runtime options that lazaret does not obey. Those of runc are accepted as far as they ask for what lazaret
-/// does anyway, because people copy runc's configuration.
+/// Whether the runtime options ask for cgroups placed by systemd (`SystemdCgroup`, which the kubelet compares with its own
+/// driver). Refuses what lazaret does not obey. Options of runc are accepted as far as they ask for what lazaret does
+/// anyway, because people copy runc's configuration.
 ///
 /// # Errors
 /// [`ShimError::Invalid`] by name, or [`ShimError::Undecodable`].
-pub(crate) fn check_options(options: Option<&Any>) -> Result<(), ShimError> {
-    let Some(options) = options.filter(|options| !options.type_url.is_empty()) else { return Ok(()) };
+pub(crate) fn check_options(options: Option<&Any>) -> Result<bool, ShimError> {
+    let Some(options) = options.filter(|options| !options.type_url.is_empty()) else { return Ok(false) };
     let invalid = |field, value: &str, why| Err(ShimError::Invalid { field, value: value.to_owned(), why });
     if !any_is::<RuncOptions>(options) {
         return invalid("options", &options.type_url, "runtime options of a type that lazaret does not know");
     }
     let options = RuncOptions::parse_from_bytes(&options.value)
         .map_err(|source| ShimError::Undecodable { field: "options", source })?;
-    if options.systemd_cgroup {
-        return invalid("options.SystemdCgroup", "true", "lazaret has no systemd cgroup driver yet");
-    }
     for (field, value) in [
         ("options.ShimCgroup", &options.shim_cgroup),
         ("options.Root", &options.root),
@@ -130,7 +128,7 @@ pub(crate) fn check_options(options: Option<&Any>) -> Result<(), ShimError> {
             return invalid(field, value, "lazaret does not have this option of runc");
         }
     }
-    Ok(())
+    Ok(options.systemd_cgroup)
 }
 
 #[cfg(test)]
@@ -219,13 +217,11 @@ mod tests {
 
     #[test]
     fn options_that_are_not_obeyed_are_refused_by_name() {
-        assert!(check_options(None).is_ok());
-        assert!(
-            check_options(Some(&any(&RuncOptions { binary_name: "runc".into(), ..RuncOptions::default() }).unwrap()))
-                .is_ok()
-        );
+        assert!(!check_options(None).unwrap());
+        let obeyed = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap();
+        assert!(!obeyed(RuncOptions { binary_name: "runc".into(), ..RuncOptions::default() }));
+        assert!(obeyed(RuncOptions { systemd_cgroup: true, ..RuncOptions::default() }));
         let refused = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap_err().to_string();
-        assert!(refused(RuncOptions { systemd_cgroup: true, ..RuncOptions::default() }).contains("SystemdCgroup"));
         assert!(refused(RuncOptions { root: "/x".into(), ..RuncOptions::default() }).contains("Root"));
         let unknown = Any { type_url: "io.containerd.runsc.v1.options".into(), ..Any::default() };
         assert!(check_options(Some(&unknown)).unwrap_err().to_string().contains("runsc"));

@@ -97,8 +97,9 @@ impl Task for Service {
         if !request.checkpoint.is_empty() {
             return unimplemented("restoring a checkpoint");
         }
-        bootstrap::check_options(request.options.as_ref()).map_err(ShimError::into_status)?;
+        let by_systemd = bootstrap::check_options(request.options.as_ref()).map_err(ShimError::into_status)?;
         let new = NewTask {
+            by_systemd,
             id: request.id,
             bundle: PathBuf::from(request.bundle),
             rootfs: rootfs::from_mounts(&request.rootfs).map_err(ShimError::into_status)?,

@@ -42,6 +42,8 @@ pub(crate) struct NewTask {
     pub(crate) mounts: Vec<Mount>,
     /// The same as the runtime is to mount it.
     pub(crate) rootfs: Rootfs,
+    /// Whether systemd places its cgroup.
+    pub(crate) by_systemd: bool,
     /// Its stdio.
     pub(crate) stdio: Stdio,
 }
@@ -84,7 +86,8 @@ impl Tasks {
         let slot = self.reserve(&new.id)?;
         let (streams, stdio) = Streams::open(&new.stdio)?;
         let expecting = self.reaper.expect();
-        let create = Create { id: new.id.clone(), bundle: new.bundle.clone(), rootfs: new.rootfs };
+        let create =
+            Create { id: new.id.clone(), bundle: new.bundle.clone(), rootfs: new.rootfs, by_systemd: new.by_systemd };
         let descriptors = [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()];
         let (outcome, pidfd) = self.launcher.call(Call::Create(create), &descriptors).await?;
         // The container holds its own copies; ours would keep its output from ever ending.

@@ -68,6 +68,8 @@ pub(crate) struct Create {
     pub(crate) bundle: PathBuf,
     /// Where its root file system comes from.
     pub(crate) rootfs: Rootfs,
+    /// Whether systemd places its cgroup.
+    pub(crate) by_systemd: bool,
 }
 
 /// Where a root file system comes from. The runtime id-maps and mounts it, detached: the shim mounts nothing.

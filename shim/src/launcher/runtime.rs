@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use lazaret::cgroup::Version;
+use lazaret::cgroup::{Driver, Version};
 use lazaret::error::{Error, Kind};
 use lazaret::lifecycle;
 use lazaret::options::Options;
@@ -36,7 +36,9 @@ impl Runtime {
             rootfs: rootfs(create.rootfs),
             ..lifecycle::CreateRequest::default()
         };
-        let created = lifecycle::create(&self.options, request).map_err(failure)?;
+        let cgroup_driver = if create.by_systemd { Driver::Systemd } else { Driver::Cgroupfs };
+        let options = Options { cgroup_driver, ..self.options.clone() };
+        let created = lifecycle::create(&options, request).map_err(failure)?;
         Ok((created.pid.as_raw_nonzero().get(), created.pidfd))
     }
 
