@@ -87,6 +87,8 @@ pub enum Rule {
     StrictMadvise,
     /// timer_create(2) in strict mode: no timers on CPU time.
     StrictTimerCreate,
+    /// clock_nanosleep(2) in strict mode: no sleep on CPU time.
+    StrictClockNanosleep,
     /// sendto(2) in strict mode: no urgent data.
     StrictSendto,
     /// sendmsg(2) in strict mode: no urgent data.
@@ -122,6 +124,7 @@ impl Rule {
         Self::StrictFutex,
         Self::StrictMadvise,
         Self::StrictTimerCreate,
+        Self::StrictClockNanosleep,
         Self::StrictSendto,
         Self::StrictSendmsg,
         Self::StrictSendmmsg,
@@ -154,7 +157,7 @@ impl Rule {
             Self::StrictMknod | Self::StrictMknodat => "files, fifos, sockets",
             Self::StrictFutex => "wait, wake, requeue; no priority inheritance",
             Self::StrictMadvise => "all but MADV_MERGEABLE",
-            Self::StrictTimerCreate => "all but clocks of CPU time",
+            Self::StrictTimerCreate | Self::StrictClockNanosleep => "all but clocks of CPU time",
             Self::StrictSendto | Self::StrictSendmsg | Self::StrictSendmmsg => "flags without MSG_OOB",
         }
     }

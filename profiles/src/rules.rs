@@ -38,7 +38,7 @@ pub const fn cases(rule: Rule) -> &'static Cases {
         Rule::StrictMknodat => &strict::MKNODAT,
         Rule::StrictFutex => &strict::FUTEX,
         Rule::StrictMadvise => &strict::MADVISE,
-        Rule::StrictTimerCreate => &strict::TIMER_CREATE,
+        Rule::StrictTimerCreate | Rule::StrictClockNanosleep => &strict::CLOCKS,
         Rule::StrictSendto => &strict::SENDTO,
         Rule::StrictSendmsg => &strict::SENDMSG,
         Rule::StrictSendmmsg => &strict::SENDMMSG,
@@ -330,6 +330,9 @@ const DOORS: &[Case] = &[
     refuse(&[arg(1, INT, &[span(0x89e0, 0x89ff)])], Event::NetDeviceControl, Errno::EPERM),
     // FS_IOC_SETFLAGS (both widths), FS_IOC_FSSETXATTR: chattr, asked for by databases, which take "not here".
     answer(&[arg(1, INT, &[is(0x4004_6602), is(0x4008_6602), is(0x401c_5820)])], Errno::ENOTTY),
+    // IOC_WATCH_QUEUE_SET_SIZE and SET_FILTER of notification pipes (CVE-2022-0995), as a kernel without them answers: what
+    // they would tell of are keys, which nobody has here.
+    answer(&[arg(1, INT, &[span(0x5760, 0x5761)])], Errno::ENOTTY),
     // Namespace files: NS_GET_USERNS, NS_GET_PARENT and later ones.
     refuse(&[arg(1, LETTER, &[is(0xb700)])], Event::JoinNamespace, Errno::EPERM),
     // btrfs.

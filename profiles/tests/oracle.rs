@@ -153,13 +153,12 @@ mod tests {
         let one_of = |arg, mask, values: &[u64]| -> Vec<_> {
             values.iter().map(|value| vec![condition(arg, Op::Masked(mask), *value)]).collect()
         };
+        let clocks = vec![vec![condition(0, Op::Le, 1)], vec![condition(0, Op::Ge, 4), condition(0, Op::Le, 11)]];
         let meant = [
             ("futex", one_of(1, 0x7f | !0x1ff & INT, &[0, 1, 3, 4, 5, 9, 10])),
             ("madvise", vec![vec![condition(2, Op::Ne, 12)]]),
-            (
-                "timer_create",
-                vec![vec![condition(0, Op::Le, 1)], vec![condition(0, Op::Ge, 4), condition(0, Op::Le, 11)]],
-            ),
+            ("timer_create", clocks.clone()),
+            ("clock_nanosleep", clocks),
             ("sendto", none_of(3, 1)),
             ("sendmsg", none_of(2, 1)),
             ("sendmmsg", none_of(3, 1)),

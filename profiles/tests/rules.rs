@@ -182,6 +182,9 @@ mod tests {
         for chattr in [0x4008_6602, 0x401c_5820, HIGH | 0x4008_6602] {
             quiet("ioctl", &[3, chattr], Errno::ENOTTY);
         }
+        for watch in [0x5760, 0x5761, HIGH | 0x5761] {
+            quiet("ioctl", &[3, watch], Errno::ENOTTY);
+        }
     }
 
     #[test]
@@ -345,9 +348,11 @@ mod tests {
         strictly_honest("socket", &[1, 2, 1]);
         for clock in [0, 1, 4, 7, 11] {
             strictly_honest("timer_create", &[clock]);
+            strictly_honest("clock_nanosleep", &[clock]);
         }
         for clock in [2, 3, 12, 0xffff_fffa, u64::MAX, HIGH | 3] {
             strictly_refused("timer_create", &[clock], None, Errno::EINVAL);
+            strictly_refused("clock_nanosleep", &[clock], None, Errno::EINVAL);
         }
         for advice in [0, 4, 8, 14, 21] {
             strictly_honest("madvise", &[0, 0, advice]);

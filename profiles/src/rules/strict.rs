@@ -103,10 +103,10 @@ const MADV_MERGEABLE: u64 = 12;
 pub(super) const MADVISE: Cases =
     Cases { list: &[answer(&[arg(2, INT, &[is(MADV_MERGEABLE)])], Errno::EINVAL)], otherwise: Verdict::Allow };
 
-// timer_create(const clockid_t which, ...): linux/time.h. clockid_t is int; CPU time of the own process (2) or thread
-// (3), and of others as negative numbers.
+// timer_create(const clockid_t which, ...), clock_nanosleep(const clockid_t which, ...): linux/time.h. clockid_t is int; CPU
+// time of the own process (2) or thread (3), and of others as negative numbers. Both calls make and remove such a timer.
 
-pub(super) const TIMER_CREATE: Cases =
+pub(super) const CLOCKS: Cases =
     Cases { list: &[allow(&[arg(0, INT, &[span(0, 1), span(4, 11)])])], otherwise: Verdict::Answer(Errno::EINVAL) };
 
 // The flags of sendto(fd, buffer, length, unsigned flags, ...), sendmsg(fd, message, unsigned flags) and

@@ -330,7 +330,7 @@ pub(super) const POLICY: &[Policy] = &[
     native("get_robust_list", Sync, "address of the list; of another process with ptrace rights alone"),
     // Clocks: reading is free; setting belongs to the host.
     native("nanosleep", Time, "sleeps; costs nobody anything"),
-    native("clock_nanosleep", Time, "sleeps by a chosen clock"),
+    native("clock_nanosleep", Time, "sleeps by a chosen clock").strictly_checked(Rule::StrictClockNanosleep, EINVAL, "sleeps on CPU time are the same timers as timer_create's (CVE-2025-38352); EINVAL, as for an unknown clock"),
     native("clock_gettime", Time, "reads a clock; the vDSO does it without the kernel too"),
     native("clock_getres", Time, "resolution of a clock"),
     native("gettimeofday", Time, "reads a clock; the vDSO does it without the kernel too"),
