@@ -103,7 +103,7 @@ pub(super) const POLICY: &[Policy] = &[
     native("fadvise64", Io, "a hint on the page cache of an open file"),
     native("readahead", Io, "fills the page cache of an open file"),
     native("sendfile", Io, "copies between two open files in the kernel; web servers live on it"),
-    native("splice", Io, "moves pages between a pipe and an open file; the user-memory variant vmsplice is refused").strictly_missing(EINVAL, "page-cache pages into pipes: the way of CVE-2022-0847 (dirty pipe); EINVAL makes Go, haproxy and cat copy instead"),
+    native("splice", Io, "moves pages between a pipe and an open file; the user-memory variant vmsplice is refused").strictly_missing(EINVAL, "page-cache pages into pipes: the plain way of CVE-2022-0847 (dirty pipe), which sendfile into a pipe is too since Linux 5.12; EINVAL makes Go, haproxy and cat copy instead"),
     native("tee", Io, "duplicates pipe content").strictly_missing(EINVAL, "shares pipe pages, as splice does; nothing that copies needs it"),
     native("copy_file_range", Io, "copies between two open files; cp uses it"),
     native("flock", Io, "advisory lock on an open file"),
