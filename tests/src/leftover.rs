@@ -63,6 +63,14 @@ fn contains_word(text: &str, tag: &str) -> bool {
     text.split(|byte: char| !(byte.is_alphanumeric() || byte == '-')).any(|word| word == tag)
 }
 
+/// Leases of ranges of ids whose owner's state directory is `below`, or is below it.
+#[must_use]
+pub fn leases(below: &Path) -> Vec<PathBuf> {
+    let links = std::fs::read_dir("/run/lazaret-ids").into_iter().flatten().flatten();
+    let owners = links.filter_map(|link| std::fs::read_link(link.path()).ok());
+    owners.filter(|owner| owner.starts_with(below)).collect()
+}
+
 /// Asserts that nothing with this tag is mounted, running or in a cgroup any more. Processes get a moment to end.
 ///
 /// # Panics

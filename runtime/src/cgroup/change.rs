@@ -15,6 +15,7 @@ impl Cgroup {
     /// # Errors
     /// As [`Cgroup::create`]; limits written before the failing one stay.
     pub fn update(&mut self, host: &Hierarchies, resources: &Resources) -> Result<(), CgroupError> {
+        self.be_somewhere()?;
         let settings = limits::plan(resources, host)?;
         let rules = &resources.devices;
         let means = DeviceMeans::choose_again(host, &self.members, rules)?;

@@ -26,6 +26,15 @@ pub enum CgroupError {
         /// The field of `config.json`.
         key: Cow<'static, str>,
     },
+    /// What only a cgroup can do, for a container that has none (that of an ordinary user).
+    #[error("the container has no cgroup of its own, so it can be neither paused, limited nor measured")]
+    Nowhere,
+    /// A cgroup in use stands where a container's may stand whose state is lost, and nothing says that it is that one.
+    #[error("the cgroup {path} is in use, and does not say by which container", path = .path.display())]
+    Unproven {
+        /// The directory.
+        path: PathBuf,
+    },
     /// No cgroup hierarchy that lazaret can use is mounted.
     #[error("no cgroup hierarchy is mounted")]
     NoHierarchy,
@@ -299,6 +308,8 @@ impl CgroupError {
             Self::Holder(_) => 1425,
             Self::Misplaced { .. } => 1426,
             Self::NoRights { .. } => 1427,
+            Self::Nowhere => 1428,
+            Self::Unproven { .. } => 1429,
         }
     }
 
@@ -311,6 +322,13 @@ impl CgroupError {
                     "remove {key}, run as root, or start in a delegated cgroup: systemd-run --user --scope -p Delegate=yes"
                 )
             }
+            Self::Nowhere => {
+                "create it as root, or in a delegated cgroup: systemd-run --user --scope -p Delegate=yes".into()
+            }
+            Self::Unproven { path } => format!(
+                "end the processes in {}/cgroup.procs if they are the container's, then delete again",
+                path.display()
+            ),
             Self::NoHierarchy => "mount cgroup2 on /sys/fs/cgroup".into(),
             Self::OwnCgroupHidden { .. } => {
                 "give an absolute linux.cgroupsPath, or run in a cgroup namespace of your own".into()
@@ -334,6 +352,9 @@ impl CgroupError {
                 if source.kind() == io::ErrorKind::PermissionDenied =>
             {
                 "run as root, or in a cgroup that was delegated to this user".into()
+            }
+            Self::Open { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                "somebody else has removed it; the container can still be killed and deleted".into()
             }
             Self::Limit { source, .. } if source.raw_os_error() == Some(libc::EINVAL) => {
                 "the value must lie within what the parent cgroup allows".into()
@@ -373,6 +394,8 @@ mod tests {
         vec![
             CgroupError::Read { path: path.clone(), source: source() },
             CgroupError::NoHierarchy,
+            CgroupError::Nowhere,
+            CgroupError::Unproven { path: path.clone() },
             CgroupError::OwnCgroupHidden { mount: path.clone() },
             CgroupError::Location { path: "/".into(), why: "w" },
             CgroupError::ControllerUnavailable { key: "k".into(), controller: "c".into() },

@@ -17,6 +17,7 @@ mod hierarchy;
 mod joining;
 mod limits;
 mod location;
+pub mod mark;
 mod member;
 mod newcomer;
 mod processes;
@@ -178,6 +179,10 @@ impl Cgroup {
     #[must_use]
     pub fn is_nowhere(&self) -> bool {
         self.members.is_empty()
+    }
+
+    fn be_somewhere(&self) -> Result<(), CgroupError> {
+        if self.is_nowhere() { Err(CgroupError::Nowhere) } else { Ok(()) }
     }
 
     /// Where [`Cgroup::create`] may make directories, for a state that is written before it does.
@@ -363,8 +368,9 @@ impl Cgroup {
     /// What the container has used so far, from the controllers that it is in.
     ///
     /// # Errors
-    /// [`CgroupError::Read`].
+    /// [`CgroupError::Read`]; [`CgroupError::Nowhere`] without a cgroup, [`CgroupError::Open`] when it has vanished.
     pub fn stats(&self) -> Result<stats::Stats, CgroupError> {
+        self.tracking_or_gone()?;
         stats::Stats::read(self)
     }
 
@@ -383,12 +389,13 @@ impl Cgroup {
         match self.tracking_or_gone() {
             Ok(found) => Ok(Some(found)),
             Err(CgroupError::Open { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(CgroupError::NoHierarchy) if self.members.is_empty() => Ok(None),
+            Err(CgroupError::Nowhere) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     fn tracking_or_gone(&self) -> Result<(Directory, Version), CgroupError> {
+        self.be_somewhere()?;
         let member = self
             .members
             .iter()

@@ -161,23 +161,41 @@ fn take_over(link: &Path) -> Result<bool, IdmapError> {
 /// Whether a lease has no owner any more: its state directory is gone, and no process lives in the range. The directory
 /// alone proves nothing, it may have been moved while its container runs.
 fn is_left_behind(link: &Path) -> bool {
-    let number = link.file_stem().and_then(|name| name.to_str()?.parse::<u32>().ok());
-    let Some(index) = number.filter(|index| *index < RANGES) else { return false };
+    let Some(index) = index_of(link) else { return false };
     std::fs::read_link(link).is_ok() && std::fs::metadata(link).is_err() && !is_inhabited(range_start(index))
 }
 
 /// Whether a process that we can see is in a user namespace that maps ids of the range from `first` on.
 fn is_inhabited(first: u32) -> bool {
+    inhabitants_of(first).next().is_some()
+}
+
+/// The processes that we can see in the ranges that `owner` has leased.
+#[must_use]
+pub fn inhabitants(owner: &Path) -> Vec<i32> {
+    let leases = std::fs::read_dir(LEASES).into_iter().flatten().flatten().map(|entry| entry.path());
+    let owned = leases.filter(|link| std::fs::read_link(link).is_ok_and(|target| target == owner));
+    owned.filter_map(|link| index_of(&link)).flat_map(|index| inhabitants_of(range_start(index))).collect()
+}
+
+fn inhabitants_of(first: u32) -> impl Iterator<Item = i32> {
     let range = u64::from(first)..u64::from(first) + u64::from(RANGE_LENGTH);
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("uid_map")).ok()).any(|map| {
-        let ranges = parse_map(&map).unwrap_or_default();
-        ranges.iter().any(|mapped| {
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(move |pid| {
+        let map = std::fs::read_to_string(format!("/proc/{pid}/uid_map")).unwrap_or_default();
+        parse_map(&map).unwrap_or_default().iter().any(|mapped| {
             let (start, end) = (u64::from(mapped.host), u64::from(mapped.host) + u64::from(mapped.length));
             // All ids at once are a namespace of the machine's own, not one that was leased.
             mapped.length <= RANGE_LENGTH && start < range.end && range.start < end
         })
     })
+}
+
+/// The number of the range that a lease is named for.
+fn index_of(link: &Path) -> Option<u32> {
+    let number = link.file_stem().and_then(|name| name.to_str()?.parse::<u32>().ok());
+    number.filter(|index| *index < RANGES)
 }
 
 const fn range_start(index: u32) -> u32 {

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::hooks::Kept;
 use crate::idmap;
 use crate::lifecycle::fit::Verb;
+use crate::lifecycle::salvage::{self, Damage};
 use crate::lifecycle::{LifecycleError, attendance, kill};
 use crate::options::{Intercepted, Options};
 use crate::state::{Directory, ProcessId, StateError, Status, Stored};
@@ -20,20 +21,30 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// Deletes a stopped container; with `force` also one that is not stopped (it is killed first) or whose creation was
-/// interrupted, and a container that does not exist is no error.
+/// interrupted, or whose state is damaged or gone; a container that does not exist is no error.
 ///
 /// # Errors
 /// [`LifecycleError::WrongStatus`] unless it is stopped; what clean-up may meet. A second call continues where a failed
 /// one stopped.
 pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
     let directory = match Directory::open(&options.root, id) {
-        Err(StateError::NotFound { .. }) if force => return Ok(()),
+        Err(StateError::NotFound { .. }) if force => {
+            // Nobody made it, or somebody removed its directory while it ran.
+            let owner = options.root.join(id);
+            salvage::end_all(&owner, id, Damage::NoDirectory)?;
+            return Ok(idmap::release_of(&owner)?);
+        }
         directory => directory?,
     };
     let state = match directory.read() {
         Ok(state) => state,
-        // Nothing is known but the directory: a creation that died before its first write, or a damaged file.
-        Err(_unreadable) if force => return remove(&directory),
+        // A creation that died before its first write, or a damaged file.
+        Err(unreadable) if force => {
+            let was_written = !matches!(unreadable, StateError::Unwritten { .. });
+            let damage = if was_written { Damage::Unreadable } else { Damage::Unwritten };
+            salvage::end_all(directory.path(), id, damage)?;
+            return remove(&directory);
+        }
         Err(error) => return Err(error.into()),
     };
     let status = state.status();
@@ -115,7 +126,7 @@ fn send_kill(process: ProcessId) -> Result<(), Error> {
     }
 }
 
-fn kill_and_wait(process: ProcessId, id: &str) -> Result<(), Error> {
+pub(super) fn kill_and_wait(process: ProcessId, id: &str) -> Result<(), Error> {
     send_kill(process)?;
     if wait_for(process, PATIENCE)? { Ok(()) } else { Err(LifecycleError::Undead(id.to_owned()).into()) }
 }

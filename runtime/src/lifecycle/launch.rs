@@ -231,6 +231,7 @@ fn make_places(
         Driver::Systemd => Cgroup::create_scope(&hierarchies, place, id, &container.resources)?,
     };
     undo.cgroup = Some(guard);
+    cgroup.mark(directory)?;
     if userns.is_some() && plan.new_cgroup && orders::shows_writable_cgroups(container) {
         cgroup.delegate(orders::root_id(&mappings.uids), orders::root_id(&mappings.gids))?;
     }

@@ -30,6 +30,7 @@ mod newborn;
 mod orders;
 mod pause;
 mod ps;
+mod salvage;
 mod scheduling;
 mod start;
 mod status;
@@ -207,6 +208,22 @@ pub enum LifecycleError {
     /// Processes of the container outlive its end.
     #[error("could not end every process of container {0:?}")]
     Undead(String),
+    /// Processes that belong to a container whose state is lost, and that nothing proves to be its own alone.
+    #[error("the state of container {id:?} is damaged, and processes live on that may be its own: {processes:?}")]
+    LeftBehind {
+        /// The container.
+        id: String,
+        /// Their ids.
+        processes: Vec<i32>,
+    },
+    /// A container whose state is lost, and of which nothing else tells.
+    #[error("the state of container {id:?} is damaged, and nothing tells whether its processes have ended")]
+    Untraceable {
+        /// The container.
+        id: String,
+        /// Its state directory.
+        path: PathBuf,
+    },
 }
 
 impl LifecycleError {
@@ -232,6 +249,8 @@ impl LifecycleError {
             Self::DirectoryStream => 1008,
             Self::NoCommand => 1022,
             Self::Undead(_) => 1023,
+            Self::LeftBehind { .. } => 1024,
+            Self::Untraceable { .. } => 1029,
             Self::NotSupported { .. } => 1026,
             Self::Agent { .. } => 1027,
         }
@@ -259,6 +278,12 @@ impl LifecycleError {
                 "the id is not mapped in the container's user namespace"
             }
             Self::NoCommand => "give it after two dashes: lazaret do -- sh -c 'id'",
+            Self::LeftBehind { .. } => {
+                "delete the other containers of its pod, or end these processes; then delete it again"
+            }
+            Self::Untraceable { path, .. } => {
+                return Some(format!("end its processes, then remove the directory {}", path.display()));
+            }
             Self::NotRunning { .. }
             | Self::Signal(_)
             | Self::Wait(_)

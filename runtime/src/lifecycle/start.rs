@@ -23,6 +23,10 @@ use crate::state::{GATE_FILE, Phase};
 pub fn start(options: &Options, id: &str) -> Result<(), Error> {
     let Held { directory, stored: mut state } = fit::hold(options, id, Verb::Start)?;
     let gate = connect(&directory.path().join(GATE_FILE)).map_err(LifecycleError::Gate)?;
+    // Before the word that nobody can take back: where the state cannot be written nothing starts, and the verb may be
+    // repeated.
+    state.advance(Phase::Running)?;
+    directory.write(&state)?;
     channel::send(&gate, &ToInit::Go, None)?;
     match channel::receive::<FromInit>(&gate) {
         Err(ChannelError::Closed) => {}
@@ -30,8 +34,6 @@ pub fn start(options: &Options, id: &str) -> Result<(), Error> {
         Ok((_message, _)) => return Err(ChannelError::OutOfTurn.into()),
         Err(error) => return Err(error.into()),
     }
-    state.advance(Phase::Running)?;
-    directory.write(&state)?;
     match std::fs::remove_file(directory.path().join(GATE_FILE)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(LifecycleError::Gate(error).into()),
         _ => {}

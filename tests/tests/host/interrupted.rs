@@ -5,7 +5,7 @@ use std::path::Path;
 
 use lazaret_tests::bundle::Bundle;
 use lazaret_tests::lazaret::Lazaret;
-use lazaret_tests::{outcome, stepper};
+use lazaret_tests::{leftover, outcome, stepper};
 
 /// How often one system call is cut off, spread over all its uses.
 const SAMPLES: usize = 5;
@@ -51,8 +51,7 @@ fn delete(lazaret: &Lazaret, bundle: &Bundle, force: Option<&str>) {
 
 /// No range of ids belongs to the container any more.
 fn assert_no_lease(owner: &Path) {
-    let leases = std::fs::read_dir("/run/lazaret-ids").into_iter().flatten().flatten();
-    let owned: Vec<_> = leases.filter(|lease| std::fs::read_link(lease.path()).is_ok_and(|o| o == owner)).collect();
+    let owned = leftover::leases(owner);
     assert!(owned.is_empty(), "still leased: {owned:?}");
 }
 

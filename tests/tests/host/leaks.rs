@@ -12,13 +12,6 @@ fn mount_count() -> usize {
 /// Directories of the machine that are there as long as any container is: tests beside this one come and go in them.
 const SHARED: [&str; 3] = ["/run/lazaret", "/run/lazaret-ids", "/run/lazaret-containerd"];
 
-/// Leases of id ranges that belong to containers of this test.
-fn leases(root: &std::path::Path) -> Vec<String> {
-    let links = std::fs::read_dir("/run/lazaret-ids").into_iter().flatten().flatten();
-    let targets = links.filter_map(|link| std::fs::read_link(link.path()).ok());
-    targets.filter(|target| target.starts_with(root)).map(|target| target.display().to_string()).collect()
-}
-
 /// Names below the temporary directory and /run that are not of a test.
 fn strays() -> Vec<String> {
     let names =
@@ -44,7 +37,7 @@ fn a_hundred_runs_leave_nothing() {
     assert!(lazaret.states().is_empty());
     assert_eq!(mount_count(), mounts, "mounts stay");
     assert_eq!(strays(), names, "files stay");
-    assert!(leases(&lazaret.root()).is_empty(), "leases stay: {:?}", leases(&lazaret.root()));
+    assert!(leftover::leases(&lazaret.root()).is_empty(), "leases stay: {:?}", leftover::leases(&lazaret.root()));
     assert!(leftover::mounts(bundle.id()).is_empty());
 }
 

@@ -91,6 +91,27 @@ fn a_container_lives_through_all_its_verbs() {
     }
 }
 
+/// Without a cgroup of its own a container can be neither paused, limited nor measured; everything else about it works.
+#[test]
+#[ignore = "needs root: to become an ordinary user"]
+fn verbs_that_need_a_cgroup_are_refused_by_name_without_one() {
+    for (user, mode) in [(User::new(), "sandbox"), (User::new(), "native"), (User::with_subordinate_ids(), "sandbox")] {
+        let bundle = Bundle::shell("exec sleep 1000");
+        launch(&user, mode, &bundle);
+        let verb = |words: &[&str]| user.verb(&[&["--mode", mode][..], words, &[bundle.id()]].concat());
+        for words in [&["pause"][..], &["update", "--pids-limit", "10"], &["events", "--stats"], &["events"]] {
+            let refused = verb(words);
+            assert_ne!(refused.status, 0, "{words:?}: {refused:?}");
+            refused.explains(&["error[lazaret-1428]", "no cgroup of its own", "hint: create it as root"]);
+        }
+        verb(&["resume"]).expect(125).explains(&["error[lazaret-1010]", "it is running, not paused"]);
+        assert_eq!(state(&user, &bundle)["status"], "running", "{mode}");
+        verb(&["kill", "--all"]).succeeds();
+        verb(&["delete", "--force"]).succeeds();
+        user.nothing_left();
+    }
+}
+
 #[test]
 #[ignore = "needs root: to become an ordinary user"]
 fn the_state_says_what_does_not_hold() {
@@ -135,8 +156,8 @@ type Refused = (fn(&mut Value), &'static str, &'static str);
 fn what_cannot_be_had_is_refused_by_name() {
     let user = User::new();
     let cases: [Refused; 5] = [
-        (|c| c["linux"]["resources"]["memory"] = json!({"limit": 1 << 26}), "1422", "linux.resources.memory.limit"),
-        (|c| c["linux"]["resources"]["pids"] = json!({"limit": 10}), "1422", "linux.resources.pids.limit"),
+        (|c| c["linux"]["resources"]["memory"] = json!({"limit": 1 << 26}), "1427", "linux.resources.memory.limit"),
+        (|c| c["linux"]["resources"]["pids"] = json!({"limit": 10}), "1427", "linux.resources.pids.limit"),
         (|c| c["process"]["user"]["additionalGids"] = json!([5]), "1485", "process.user.additionalGids"),
         (|c| c["process"]["user"]["uid"] = json!(1000), "1019", "process.user.uid"),
         (
