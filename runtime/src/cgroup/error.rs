@@ -322,13 +322,8 @@ impl CgroupError {
                     "remove {key}, run as root, or start in a delegated cgroup: systemd-run --user --scope -p Delegate=yes"
                 )
             }
-            Self::Nowhere => {
-                "create it as root, or in a delegated cgroup: systemd-run --user --scope -p Delegate=yes".into()
-            }
-            Self::Unproven { path } => format!(
-                "end the processes in {}/cgroup.procs if they are the container's, then delete again",
-                path.display()
-            ),
+            Self::Nowhere => "create it as root, or in a cgroup that was delegated to this user".into(),
+            Self::Unproven { .. } => "end what is in its cgroup.procs if it is the container's; then delete again".into(),
             Self::NoHierarchy => "mount cgroup2 on /sys/fs/cgroup".into(),
             Self::OwnCgroupHidden { .. } => {
                 "give an absolute linux.cgroupsPath, or run in a cgroup namespace of your own".into()
