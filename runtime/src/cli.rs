@@ -371,6 +371,7 @@ mod tests {
             "events --interval=5s ID",
             "spec -b /b",
             "features",
+            "exec --pid-file /p --process /f --tty --console-socket /s --detach ID",
             "checkpoint --image-path /i --status-fd 3 ID",
             "restore --image-path /i ID",
         ] {

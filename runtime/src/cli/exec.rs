@@ -30,8 +30,8 @@ pub(crate) struct Exec {
     /// Further groups
     #[arg(long, short = 'g', value_name = "GID")]
     additional_gids: Vec<u32>,
-    /// File with the process as an OCI Process object in JSON
-    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["cwd", "env", "tty", "user", "additional_gids", "cap"])]
+    /// File with the process as an OCI Process object in JSON; it says by itself whether there is a terminal
+    #[arg(long, short, value_name = "FILE", conflicts_with_all = ["cwd", "env", "user", "additional_gids", "cap"])]
     process: Option<PathBuf>,
     /// Return once the process runs
     #[arg(long, short)]
