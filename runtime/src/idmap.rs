@@ -157,6 +157,16 @@ fn write_map(path: PathBuf, ranges: &[IdRange]) -> Result<(), IdmapError> {
     std::fs::write(&path, &map).map_err(|source| IdmapError::Map { path, map, source })
 }
 
+/// Whether the object behind `fd` belongs to a user of the container already, as its bundle maps it: an engine that was
+/// given the mapping has changed the owners itself, and a second mapping on top would make them nobody's.
+///
+/// # Errors
+/// As `fstat(2)`.
+pub fn is_owned(ranges: &[IdRange], fd: impl std::os::fd::AsFd) -> io::Result<bool> {
+    let owner = rustix::fs::fstat(fd)?.st_uid;
+    Ok(ranges.iter().any(|range| owner.checked_sub(range.host).is_some_and(|offset| offset < range.length)))
+}
+
 /// The host id that `id` inside the container is, or `None` when the mapping does not hold it.
 #[must_use]
 pub fn to_host(ranges: &[IdRange], id: u32) -> Option<u32> {

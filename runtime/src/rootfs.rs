@@ -8,12 +8,14 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode};
+use rustix::fs::{AtFlags, Mode, OFlags};
 
 use crate::detached::{clone_tree, tmpfs};
 use crate::host_view;
+use crate::idmap;
 use crate::mounted_overlay::{self, Layers};
 use crate::overlay::{Overlay, OverlayError, Writable};
+use crate::spec::container::IdRange;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
 /// What a caller gives as root file system.
@@ -143,12 +145,23 @@ impl RootfsError {
 pub struct Opening<'fd> {
     /// The user namespace to id-map for.
     pub idmap: Option<BorrowedFd<'fd>>,
+    /// The user ids of the bundle's own mapping, if it has one: what belongs to one of them is not id-mapped.
+    pub mapped: &'fd [IdRange],
     /// Host ids of its root, who owns what an overlay makes.
     pub owner: (u32, u32),
     /// `MOUNT_ATTR_*` for the root mount.
     pub attributes: u64,
     /// Without root: the container's state directory, where a view of the host is put together.
     pub rootless: Option<&'fd Path>,
+}
+
+impl<'fd> Opening<'fd> {
+    /// The user namespace to id-map the directory `fd` at `path` for; `None` when it belongs to the container already.
+    fn idmap_for(&self, path: &Path, fd: &OwnedFd) -> Result<Option<BorrowedFd<'fd>>, RootfsError> {
+        let is_owned = idmap::is_owned(self.mapped, fd);
+        let is_owned = is_owned.map_err(|source| RootfsError::Open { path: path.to_owned(), source })?;
+        Ok(self.idmap.filter(|_userns| !is_owned))
+    }
 }
 
 impl Rootfs {
@@ -170,9 +183,9 @@ impl Rootfs {
                 None => (lower.as_path(), throw_away(lower, opening)?),
             },
             Self::Overlay { lower, upper, work, options } => {
-                let lower = lower.iter().map(|path| layer(path, opening.idmap)).collect::<Result<Vec<_>, _>>()?;
+                let lower = lower.iter().map(|path| layer(path, path, opening)).collect::<Result<Vec<_>, _>>()?;
                 let writable = match (upper, work) {
-                    (Some(upper), Some(work)) => Some(writable(upper, work, opening.idmap)?),
+                    (Some(upper), Some(work)) => Some(writable(upper, work, opening)?),
                     _ => None,
                 };
                 let overlay = Overlay { lower: &lower, writable: writable.as_ref(), options, owner: opening.owner };
@@ -195,7 +208,8 @@ fn directory(path: &Path, judged: Option<&OwnedFd>, opening: Opening<'_>) -> Res
         None => clone_tree(rustix::fs::CWD, path, true),
     };
     let tree = tree.map_err(|source| RootfsError::Open { path: path.to_owned(), source })?;
-    if opening.idmap.is_some() {
+    let idmap = opening.idmap_for(path, &tree)?;
+    if idmap.is_some() {
         // A mounted overlay cannot be id-mapped; its layers can.
         let mounted = judged.map_or(Ok(None), mounted_overlay::layers);
         if let Some(layers) = mounted.map_err(|source| RootfsError::Idmap { path: path.to_owned(), source })? {
@@ -204,14 +218,18 @@ fn directory(path: &Path, judged: Option<&OwnedFd>, opening: Opening<'_>) -> Res
             return rootfs.open(path, None, Opening { attributes: 0, ..opening });
         }
     }
-    map_ids(tree, path, opening.idmap, true)
+    map_ids(tree, path, idmap, true)
 }
 
-/// One layer of an overlay: its own file system alone, nothing that is mounted below it.
-fn layer(path: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<OwnedFd, RootfsError> {
+/// One layer of an overlay: its own file system alone, nothing that is mounted below it. `content` is the directory whose
+/// owner counts.
+fn layer(path: &Path, content: &Path, opening: Opening<'_>) -> Result<OwnedFd, RootfsError> {
     let tree = clone_tree(rustix::fs::CWD, path, false)
         .map_err(|source| RootfsError::Open { path: path.to_owned(), source })?;
-    map_ids(tree, path, idmap, false)
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let content_fd = rustix::fs::open(content, flags, Mode::empty())
+        .map_err(|error| RootfsError::Open { path: content.to_owned(), source: error.into() })?;
+    map_ids(tree, path, opening.idmap_for(content, &content_fd)?, false)
 }
 
 fn map_ids(tree: OwnedFd, path: &Path, idmap: Option<BorrowedFd<'_>>, recursive: bool) -> Result<OwnedFd, RootfsError> {
@@ -223,12 +241,12 @@ fn map_ids(tree: OwnedFd, path: &Path, idmap: Option<BorrowedFd<'_>>, recursive:
 }
 
 /// The common parent of an overlay's upper and work directory, as one tree.
-fn writable(upper: &Path, work: &Path, idmap: Option<BorrowedFd<'_>>) -> Result<Writable, RootfsError> {
+fn writable(upper: &Path, work: &Path, opening: Opening<'_>) -> Result<Writable, RootfsError> {
     let parent: PathBuf =
         upper.components().zip(work.components()).take_while(|(a, b)| a == b).map(|(a, _)| a).collect();
     let apart = || RootfsError::NoCommonParent { upper: upper.to_owned(), work: work.to_owned() };
     let below = |path: &Path| path.strip_prefix(&parent).map(Path::to_owned).map_err(|_not_below| apart());
-    Ok(Writable { upper: below(upper)?, work: below(work)?, mount: layer(&parent, idmap)? })
+    Ok(Writable { upper: below(upper)?, work: below(work)?, mount: layer(&parent, upper, opening)? })
 }
 
 /// `lower`, read-only, under an overlay whose upper layer is a new tmpfs that nothing else refers to: it is gone with
@@ -249,7 +267,7 @@ fn throw_away(lower: &Path, opening: Opening<'_>) -> Result<OwnedFd, RootfsError
     };
     let mount = prepare().map_err(RootfsError::Tmpfs)?;
     let writable = Writable { mount, upper: "upper".into(), work: "work".into() };
-    let lower = [layer(lower, opening.idmap)?];
+    let lower = [layer(lower, lower, opening)?];
     let overlay = Overlay { lower: &lower, writable: Some(&writable), options: &[], owner: opening.owner };
     Ok(overlay.mount()?)
 }

@@ -14,7 +14,7 @@ use crate::detached::{clone_in_peer_group, clone_tree};
 use crate::idmap;
 use crate::init::orders::{Below, CgroupHierarchy, DeviceOrder, MountOrder, MountSource};
 use crate::network;
-use crate::spec::container::{Device, DeviceKind, IdMappings, Propagation};
+use crate::spec::container::{Device, DeviceKind, IdMappings, IdRange, Propagation};
 use crate::spec::mounts::{Mount, MountKind, Reach, attr};
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -140,6 +140,8 @@ pub struct Setting<'a> {
     pub has_cgroup: bool,
     /// Whether we are an ordinary user, who cannot id-map a mount (and need not: the ids are the user's own).
     pub rootless: bool,
+    /// The user ids of the bundle's own mapping, if it has one: what belongs to one of them is not id-mapped.
+    pub mapped: &'a [IdRange],
 }
 
 /// Prepares the mounts. `judged` yields the descriptor of a bind source that policy opened.
@@ -233,7 +235,12 @@ fn bind(
     };
     let (tree, directory) = open().map_err(|source| TreeError::Source { index, path: path.to_owned(), source })?;
     let own = mount_userns(mount)?;
-    let wanted = (setting.sandbox && !setting.rootless) || mount.idmap.is_some();
+    let is_owned = idmap::is_owned(setting.mapped, &tree).map_err(|source| TreeError::Source {
+        index,
+        path: path.to_owned(),
+        source,
+    })?;
+    let wanted = (setting.sandbox && !setting.rootless && !is_owned) || mount.idmap.is_some();
     let idmap = own.as_ref().map(AsFd::as_fd).or(setting.userns.filter(|_userns| wanted));
     if idmap.is_some() {
         let whole = if setting.sandbox { recursive } else { mount.idmap == Some(Reach::Tree) };

@@ -70,6 +70,7 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
         cgroup_hierarchies: &hierarchies,
         has_cgroup: !from.places.cgroup.is_nowhere(),
         rootless: from.places.rootless.is_some(),
+        mapped: &container.id_mappings.uids,
     };
     let owner = workload::owner(&container.process, &from.places.mappings);
     let judged = |index| from.admitted.and_then(|admitted| admitted.binds.get(&index)).map(|source| &source.fd);
@@ -94,10 +95,12 @@ pub(super) fn prepare(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Orders
 }
 
 fn root(from: &Ingredients<'_>, sandbox: bool) -> Result<RootOrder, Error> {
-    // In native mode a bundle with a mapping is expected to have a root that the mapped ids own already.
+    // In native mode a bundle with a mapping is expected to have a root that the mapped ids own already; in a sandbox it
+    // may.
     let idmapped = sandbox || matches!(from.request.rootfs, Rootfs::ThrowAway { .. });
     let opening = rootfs::Opening {
         idmap: from.userns().filter(|_userns| idmapped && from.places.rootless.is_none()),
+        mapped: &from.container.id_mappings.uids,
         owner: (root_id(&from.places.mappings.uids), root_id(&from.places.mappings.gids)),
         attributes: if sandbox { libc::MOUNT_ATTR_NODEV } else { 0 },
         rootless: from.places.rootless.as_deref(),

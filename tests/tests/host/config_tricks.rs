@@ -95,6 +95,33 @@ fn a_mapping_to_the_hosts_ids_is_refused() {
     assert!(outcome.stdout.contains("300000000"), "a mapping to ids that nobody has is kept: {outcome:?}");
 }
 
+/// An engine that was given the mapping has changed the owners of the root file system itself, and of some volumes.
+#[test]
+#[ignore = "needs root: user namespaces"]
+fn what_belongs_to_the_containers_ids_already_is_not_mapped_again() {
+    const FIRST: u32 = 300_000_000;
+    let mapping = json!([{"containerID": 0, "hostID": FIRST, "size": 65536}]);
+    let (own, foreign) = (Scratch::new(), Scratch::new());
+    let bundle = Bundle::shell("stat -c %u / /own /foreign; touch /made /own/made /foreign/made").writable();
+    let bundle = bundle.bind(own.path(), "/own").bind(foreign.path(), "/foreign").edit(|config| {
+        config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
+        config["linux"]["uidMappings"] = mapping.clone();
+        config["linux"]["gidMappings"] = mapping;
+    });
+    for place in ["own", "foreign"] {
+        std::fs::create_dir(bundle.rootfs().join(place)).unwrap();
+    }
+    let changed = std::process::Command::new("chown")
+        .args(["-Rh", &format!("{FIRST}:{FIRST}")])
+        .args([bundle.rootfs().as_path(), own.path()])
+        .status();
+    assert!(changed.unwrap().success());
+    let outcome = Lazaret::new().run(&bundle).expect(0);
+    assert_eq!(outcome.stdout.split_whitespace().collect::<Vec<_>>(), ["0", "0", "0"]);
+    let owner = |path: &std::path::Path| std::os::unix::fs::MetadataExt::uid(&path.join("made").metadata().unwrap());
+    assert_eq!((owner(&bundle.rootfs()), owner(own.path()), owner(foreign.path())), (FIRST, FIRST, 0));
+}
+
 #[test]
 #[ignore = "needs root: user namespaces"]
 fn a_user_without_a_mapping_is_named() {
