@@ -89,10 +89,10 @@ impl HookError {
     #[must_use]
     pub fn code(&self) -> u32 {
         match self.source {
-            HookFailure::Start(_) => 1480,
-            HookFailure::Wait(_) => 1481,
-            HookFailure::Status { .. } => 1482,
-            HookFailure::Late { .. } => 1483,
+            HookFailure::Start(_) => 1490,
+            HookFailure::Wait(_) => 1491,
+            HookFailure::Status { .. } => 1492,
+            HookFailure::Late { .. } => 1493,
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
             source: HookFailure::Status { how: "exit status 3".to_owned(), output: "no".to_owned() },
         };
         assert_eq!(crate::causes::chain(&error), "error running createRuntime hook #1 (/x): exit status 3: \"no\"");
-        assert_eq!(error.code(), 1482);
+        assert_eq!(error.code(), 1492);
     }
 
     #[test]

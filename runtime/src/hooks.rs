@@ -34,7 +34,7 @@ impl KeptError {
     /// Stable number of this error.
     #[must_use]
     pub fn code(&self) -> u32 {
-        1484
+        1494
     }
 }
 

@@ -148,6 +148,7 @@ fn exec(options: &Options, mut arguments: cli::exec::Exec) -> Result<u8, Error> 
         console_socket: arguments.console_socket,
         pidfd_socket: arguments.pidfd_socket,
         preserve_fds: arguments.preserve_fds,
+        cgroups: arguments.cgroup,
         ignore_paused: arguments.ignore_paused,
     };
     match lifecycle::exec(options, request)? {

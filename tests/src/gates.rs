@@ -86,7 +86,7 @@ pub fn notes(files: &[File], words: &[&str]) -> Vec<String> {
     found
 }
 
-/// Numbers of errors that two errors share, with the places: `Self::Kind => 1000,` in a `fn code`, and the constants of
+/// Numbers of errors that two errors share, with the places: `Kind::Of => 1000,` in a `fn code`, and the constants of
 /// `codes.rs`.
 #[must_use]
 pub fn shared_error_numbers(files: &[File]) -> Vec<String> {
@@ -96,7 +96,7 @@ pub fn shared_error_numbers(files: &[File]) -> Vec<String> {
         for (index, line) in file.code.lines().enumerate() {
             let line = line.trim();
             let number = line.rsplit_once("=> ").or_else(|| line.rsplit_once(": u32 = ")).map(|(_, rest)| rest);
-            let number = number.filter(|_| line.starts_with("Self::") || line.starts_with("pub const "));
+            let number = number.filter(|_| line.starts_with(char::is_uppercase) || line.starts_with("pub const "));
             let number = number.and_then(|rest| rest.trim_end_matches([',', ';']).parse().ok());
             if let Some(number) = number {
                 places.entry(number).or_default().push(format!("{}:{}", file.path, index + 1));

@@ -26,6 +26,15 @@ pub enum CgroupError {
         /// The field of `config.json`.
         key: Cow<'static, str>,
     },
+    /// A cgroup below the container's own that is to take a process is not there.
+    #[error("the container has no cgroup {path} below its own (--cgroup)", path = .path.display())]
+    NoSubCgroup {
+        /// As given.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        source: io::Error,
+    },
     /// What only a cgroup can do, for a container that has none (that of an ordinary user).
     #[error("the container has no cgroup of its own, so it can be neither paused, limited nor measured")]
     Nowhere,
@@ -309,6 +318,7 @@ impl CgroupError {
             Self::Misplaced { .. } => 1426,
             Self::NoRights { .. } => 1427,
             Self::Nowhere => 1428,
+            Self::NoSubCgroup { .. } => 1431,
             Self::Unproven { .. } => 1429,
         }
     }
@@ -361,6 +371,7 @@ impl CgroupError {
             | Self::Value { .. }
             | Self::BelowUsage { .. }
             | Self::Holder(_)
+            | Self::NoSubCgroup { .. }
             | Self::Misplaced { .. }
             | Self::Limit { .. }
             | Self::Make { .. }

@@ -46,6 +46,12 @@ impl Member {
         &self.path
     }
 
+    /// A cgroup below it that is there already.
+    pub(super) fn below(&self, path: &Path) -> io::Result<Self> {
+        let below = Directory::open(&self.path.join(path))?;
+        Ok(Self { path: below.path().to_owned(), made: Vec::new(), open: Some(below), ..self.clone() })
+    }
+
     pub(super) fn has(&self, version: Version, controller: &str) -> bool {
         self.version == version && (controller.is_empty() || self.controllers.iter().any(|name| name == controller))
     }

@@ -19,7 +19,7 @@ mod limits;
 mod location;
 pub mod mark;
 mod member;
-mod newcomer;
+pub mod newcomer;
 mod processes;
 mod restrict;
 mod scope;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use lazaret::cgroup::newcomer::SubCgroup;
 use lazaret::lifecycle::Command;
 
 /// `exec`'s options.
@@ -54,6 +55,9 @@ pub(crate) struct Exec {
     /// Pass this many descriptors, from 3 on, to the process
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) preserve_fds: u32,
+    /// Cgroup below the container's own to start in
+    #[arg(long, value_name = "[CONTROLLERS:]PATH")]
+    pub(crate) cgroup: Vec<SubCgroup>,
     /// Also in a paused container, where it waits for resume
     #[arg(long)]
     pub(crate) ignore_paused: bool,

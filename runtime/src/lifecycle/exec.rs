@@ -13,6 +13,7 @@ use std::time::Duration;
 use rustix::process::{DumpableBehavior, Pid};
 
 use crate::cgroup::Cgroup;
+use crate::cgroup::newcomer::SubCgroup;
 use crate::channel::{self, ToInit};
 use crate::error::Error;
 use crate::idmap;
@@ -56,6 +57,8 @@ pub struct ExecRequest {
     pub pidfd_socket: Option<PathBuf>,
     /// How many descriptors from 3 on it shall inherit.
     pub preserve_fds: u32,
+    /// Cgroups below the container's own to be born in.
+    pub cgroups: Vec<SubCgroup>,
     /// Also into a paused container, where it waits for `resume`.
     pub ignore_paused: bool,
 }
@@ -79,7 +82,7 @@ pub enum Executed {
 pub fn exec(options: &Options, request: ExecRequest) -> Result<Executed, Error> {
     let signals = foreground::take_signals()?;
     let detach = request.detach;
-    let host = Host::open(options, &request.id, request.ignore_paused)?;
+    let host = Host::open(options, &request)?;
     let joined = join(options, &host, request)?;
     if detach {
         let pid = joined.pid;
@@ -104,17 +107,21 @@ struct Host {
     init: ProcessId,
     pidfd: OwnedFd,
     cgroup: Cgroup,
+    /// Where in it the process is to be born.
+    place: Cgroup,
 }
 
 impl Host {
-    fn open(options: &Options, id: &str, ignore_paused: bool) -> Result<Self, Error> {
-        let verb = if ignore_paused { Verb::ExecAtThaw } else { Verb::Exec };
+    fn open(options: &Options, request: &ExecRequest) -> Result<Self, Error> {
+        let id = request.id.as_str();
+        let verb = if request.ignore_paused { Verb::ExecAtThaw } else { Verb::Exec };
         let (state, _status) = fit::look(options, id, verb)?;
         let not_running = || LifecycleError::NotRunning { id: id.to_owned(), status: Status::Stopped.name() };
         let init = state.init.ok_or_else(not_running)?;
         let pidfd = kill::open(init)?.ok_or_else(not_running)?;
         let cgroup = state.cgroup.clone().ok_or_else(not_running)?;
-        Ok(Self { directory: options.root.join(id), state, init, pidfd, cgroup })
+        let place = cgroup.narrowed(&request.cgroups)?;
+        Ok(Self { directory: options.root.join(id), state, init, pidfd, cgroup, place })
     }
 
     /// As the container's first process is watched; what the caller asks for counts only where that leaves a choice.
@@ -248,7 +255,7 @@ fn prepare(
     let connected = request.console_socket.is_some() || console.is_some();
     let owner = workload::owner(&container.process, mappings);
     Ok(JoinOrders {
-        cgroup_tasks: host.cgroup.entry()?.into_tasks(),
+        cgroup_tasks: host.place.entry()?.into_tasks(),
         namespaces: (host.pidfd.try_clone().map_err(LifecycleError::Wait)?, shared.by_itself()),
         stdio: streams::for_init(&request.stdio, owner, mode != Mode::Native)?,
         in_userns: shared.has_user(),
@@ -270,7 +277,7 @@ fn clone(host: &Host, shared: Shared, orders: JoinOrders) -> Result<(Pid, OwnedF
     // user namespace in which this program was executed can look into a process that is not dumpable (ptrace(2)).
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| LifecycleError::Monitor(error.into()))?;
-    let target = host.cgroup.newcomer_target(host.init.pid)?;
+    let target = host.place.newcomer_target(host.init.pid)?;
     let join = vec![sys::clone::Join { fd: host.pidfd.as_fd(), kinds: shared.by_stage1() }];
     let stage = Stage { join, new: 0, cgroup: target.as_ref().map(AsFd::as_fd), clocks: None };
     Ok(sys::clone::launch(&stage, move || init::join::run(orders))?)

@@ -250,6 +250,32 @@ fn what_outlives_its_exec_is_still_watched() {
     running.delete();
 }
 
+/// runc's `--cgroup`: a cgroup below the container's own that is there.
+#[test]
+#[ignore = "needs root: namespaces, cgroups"]
+fn a_process_is_born_in_the_cgroup_that_is_named() {
+    let lazaret = Lazaret::new();
+    let bundle = sleeper();
+    let running = lazaret.launch(&bundle);
+    let own = leftover::cgroups(running.id());
+    assert!(!own.is_empty());
+    for cgroup in &own {
+        std::fs::create_dir(cgroup.join("below")).unwrap();
+    }
+    let pid = detached(&lazaret, &bundle, &["--cgroup", "below"]);
+    for cgroup in &own {
+        let inside = std::fs::read_to_string(cgroup.join("below/cgroup.procs")).unwrap();
+        assert!(inside.lines().any(|line| line == pid.to_string()), "{cgroup:?}: {inside}");
+    }
+    for (place, text) in [("none", "none"), ("nosuch:/below", "below"), ("..", "straight down")] {
+        let outcome = lazaret.verb(&["exec", "--cgroup", place, running.id(), "/bin/true"]);
+        assert_ne!(outcome.status, 0, "{place}");
+        outcome.explains(&[text]);
+    }
+    lazaret.verb(&["exec", "--cgroup", "/", running.id(), "/bin/true"]).succeeds();
+    running.delete();
+}
+
 #[test]
 #[ignore = "needs root: namespaces"]
 fn no_file_is_left_behind() {

@@ -145,7 +145,7 @@ fn a_hook_that_fails_ends_the_creation_and_nothing_is_left_but_poststop_has_run(
         let outcome = lazaret.create(&bundle);
         assert_ne!(outcome.status, 0, "{point}");
         outcome.explains(&[
-            "error[lazaret-1482]",
+            "error[lazaret-1492]",
             &format!("error running {point} hook #0"),
             "exit status 3",
             "no such luck",
@@ -207,7 +207,7 @@ fn a_hook_that_is_late_is_killed_with_its_children() {
     let began = Instant::now();
     let outcome = lazaret.create(&bundle);
     assert_ne!(outcome.status, 0);
-    outcome.explains(&["error[lazaret-1483]", "not done within 1 seconds"]);
+    outcome.explains(&["error[lazaret-1493]", "not done within 1 seconds"]);
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     for pid in std::fs::read_to_string(&file).unwrap().split_whitespace() {
         let proc = format!("/proc/{pid}/stat");
