@@ -184,10 +184,10 @@ fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
     let entered = nix::unistd::setsid()
         .and_then(|_session| nix::sched::setns(userns, CloneFlags::CLONE_NEWUSER))
         .and_then(|()| {
-            let id = last_mapped_id();
-            nix::unistd::setresgid(Gid::from_raw(id), Gid::from_raw(id), Gid::from_raw(id))?;
+            let (uid, gid) = (Uid::from_raw(last_mapped_id("uid_map")), Gid::from_raw(last_mapped_id("gid_map")));
+            nix::unistd::setresgid(gid, gid, gid)?;
             rustix::thread::set_keep_capabilities(true).map_err(|error| nix::Error::from_raw(error.raw_os_error()))?;
-            nix::unistd::setresuid(Uid::from_raw(id), Uid::from_raw(id), Uid::from_raw(id))
+            nix::unistd::setresuid(uid, uid, uid)
         });
     match entered {
         Ok(()) => u8::from(lazaret_sentry::serve(seat) != std::process::ExitCode::SUCCESS),
@@ -198,9 +198,10 @@ fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
     }
 }
 
-/// The highest id of the user namespace: one that no workload runs as, so none may signal the sentry.
-fn last_mapped_id() -> u32 {
-    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+/// The highest id of the user namespace, by `uid_map` or `gid_map`: one that no workload runs as, so none may signal the
+/// sentry.
+fn last_mapped_id(map: &str) -> u32 {
+    let map = std::fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
     map.lines()
         .filter_map(|line| {
             let mut fields = line.split_ascii_whitespace().map(str::parse::<u32>);

@@ -101,12 +101,14 @@ fn a_mapping_to_the_hosts_ids_is_refused() {
 fn what_belongs_to_the_containers_ids_already_is_not_mapped_again() {
     const FIRST: u32 = 300_000_000;
     let mapping = json!([{"containerID": 0, "hostID": FIRST, "size": 65536}]);
+    // Fewer groups than users: the sentry too must be somebody in both.
+    let groups = json!([{"containerID": 0, "hostID": FIRST, "size": 2000}]);
     let (own, foreign) = (Scratch::new(), Scratch::new());
     let bundle = Bundle::shell("stat -c %u / /own /foreign; touch /made /own/made /foreign/made").writable();
     let bundle = bundle.bind(own.path(), "/own").bind(foreign.path(), "/foreign").edit(|config| {
         config["linux"]["namespaces"].as_array_mut().unwrap().push(json!({"type": "user"}));
-        config["linux"]["uidMappings"] = mapping.clone();
-        config["linux"]["gidMappings"] = mapping;
+        config["linux"]["uidMappings"] = mapping;
+        config["linux"]["gidMappings"] = groups;
     });
     for place in ["own", "foreign"] {
         std::fs::create_dir(bundle.rootfs().join(place)).unwrap();
