@@ -222,6 +222,16 @@ impl Member {
         Ok(())
     }
 
+    /// Waits until a controller of v2 that our parent is said to hand down has its files here, if it hands it down.
+    ///
+    /// Whoever makes the first two containers below a new parent at once may read that the other has switched the
+    /// controller on before the kernel has made its files in our cgroup: it changes the list first, and shows it without a
+    /// lock (`cgroup_subtree_control_write` in kernel/cgroup/cgroup.c). Writing takes the lock.
+    fn settles(&self, controller: &str) -> bool {
+        let parent = self.path.parent().filter(|_parent| self.version == Version::V2 && !controller.is_empty());
+        parent.is_some_and(|parent| std::fs::write(parent.join(SUBTREE_CONTROL), switch_on(&[controller])).is_ok())
+    }
+
     /// A new cpuset of v1 has no processors and no memory nodes, and takes no process until it has both.
     fn inherit_cpuset(&self) -> Result<(), CgroupError> {
         for path in &self.made {
@@ -315,11 +325,25 @@ fn apply_one(members: &[Member], setting: &Setting) -> Result<(), CgroupError> {
         || CgroupError::ControllerUnavailable { key: setting.key.clone(), controller: setting.controller.clone() };
     let member =
         members.iter().find(|member| member.has(setting.version, &setting.controller)).ok_or_else(unavailable)?;
+    // Once more after whoever is switching the controller on right now has finished.
+    if try_choices(member, setting)? || (member.settles(&setting.controller) && try_choices(member, setting)?) {
+        return Ok(());
+    }
+    let Some((file, _)) = setting.choices.first().filter(|_| !setting.optional) else { return Ok(()) };
+    Err(CgroupError::FileUnavailable {
+        key: setting.key.clone(),
+        controller: setting.controller.clone(),
+        file: file.clone(),
+    })
+}
+
+/// Writes the first of the files that is there; whether one is.
+fn try_choices(member: &Member, setting: &Setting) -> Result<bool, CgroupError> {
     let directory = member.directory()?;
     let mut choices = setting.choices.iter().peekable();
     while let Some((file, value)) = choices.next() {
         match directory.write(file, value) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             // A weight of a device that another scheduler serves than the one whose file this is.
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) && choices.peek().is_some() => {}
@@ -329,12 +353,7 @@ fn apply_one(members: &[Member], setting: &Setting) -> Result<(), CgroupError> {
             }
         }
     }
-    let Some((file, _)) = setting.choices.first().filter(|_| !setting.optional) else { return Ok(()) };
-    Err(CgroupError::FileUnavailable {
-        key: setting.key.clone(),
-        controller: setting.controller.clone(),
-        file: file.clone(),
-    })
+    Ok(false)
 }
 
 #[cfg(test)]

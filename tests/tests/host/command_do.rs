@@ -112,8 +112,13 @@ fn death_by_a_signal_is_128_and_its_number() {
         })
     };
     // `exec` has replaced the command line and the environment may be the caller's: look for the only tail of this pid tree.
-    let pid = workload().map(|(pid, _)| pid).or_else(|| descendant(i32::try_from(child.id()).unwrap(), "tail"));
-    let pid = rustix::process::Pid::from_raw(pid.expect("the workload runs")).unwrap();
+    // It is still the shell when it has said its word.
+    let mut found = None;
+    deadline::until("the workload to run", || {
+        found = workload().map(|(pid, _)| pid).or_else(|| descendant(i32::try_from(child.id()).unwrap(), "tail"));
+        found.is_some()
+    });
+    let pid = found.and_then(rustix::process::Pid::from_raw).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     assert!(deadline::ended(i32::try_from(child.id()).unwrap(), deadline::PATIENCE));
     assert_eq!(child.wait().unwrap().code(), Some(128 + 9));
