@@ -175,6 +175,15 @@ pub(super) const ALL: &[(&str, &[Parameter])] = &[
     ("quotactl_fd", &[other("fd", Int), telling("op", Word), other("id", Int), other("addr", Word)]),
     ("syslog", &[telling("type", OneOf(values::SYSLOG)), other("bufp", Word), other("len", Int)]),
     ("settimeofday", &[other("tv", Word), other("tz", Word)]),
+    (
+        "clock_nanosleep",
+        &[
+            telling("clockid", OneOf(values::CLOCK)),
+            other("flags", Word),
+            other("request", Word),
+            other("remain", Word),
+        ],
+    ),
     ("clock_settime", &[telling("clockid", OneOf(values::CLOCK)), other("tp", Word)]),
     ("vhangup", &[]),
     // Argument-checked; these come only when BPF has refused their registers.
