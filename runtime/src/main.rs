@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     if let Err(error) = become_root_inside(&options, &cli.verb) {
         return report(&error, error.exit_status());
     }
-    if let Err(error) = seal(&cli.verb, mode) {
+    if let Err(error) = seal(&cli.verb, mode, &options.root) {
         return refuse(&format!("could not protect lazaret's own executable from the container: {error}"));
     }
     match prepare_process(&cli.verb).map_err(|error| error.to_string()) {
@@ -76,11 +76,15 @@ fn become_root_inside(options: &Options, verb: &Verb) -> Result<(), Error> {
     }
 }
 
-/// Before anything else, for the verbs whose child will be inside a container.
-fn seal(verb: &Verb, mode: Mode) -> std::io::Result<()> {
+/// Before anything else, for the verbs whose child will be inside a container. A container that is joined has its own
+/// mode, whatever was asked for; of one that nobody knows the worst is assumed.
+fn seal(verb: &Verb, mode: Mode, root: &std::path::Path) -> std::io::Result<()> {
     if verb.passes_on().is_none() {
         return Ok(());
     }
+    let joined = if let Verb::Exec(exec) = verb { Some(&exec.id) } else { None };
+    let mode_of = |id: &String| lazaret::state::peek(root, id).map_or(Mode::Native, |state| state.mode);
+    let mode = joined.map_or(mode, mode_of);
     let out_of_reach = mode.is_confined() && lazaret::sealed::belongs_to_root_alone()?;
     if out_of_reach {
         return Ok(());

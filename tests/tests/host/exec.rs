@@ -2,12 +2,15 @@
 //! attacks of `attacks/` are made by a process that joined as well.
 
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
+use std::process::Stdio;
 
 use lazaret_tests::bundle::Bundle;
 use lazaret_tests::descriptor;
 use lazaret_tests::lazaret::{Lazaret, Running};
 use lazaret_tests::outcome::Outcome;
+use lazaret_tests::scratch::Scratch;
 use lazaret_tests::{deadline, leftover, verdict};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
@@ -27,13 +30,8 @@ fn detached(lazaret: &Lazaret, bundle: &Bundle, options: &[&str]) -> i32 {
     let file = bundle.path().join("exec.pid");
     let path = file.display().to_string();
     let words = [&["exec", "--detach", "--pid-file", &path], options, &[bundle.id(), "/bin/sleep", "1000"]].concat();
-    let status = lazaret
-        .command(&words)
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .status()
-        .unwrap();
+    let status =
+        lazaret.command(&words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     assert!(status.success(), "{status:?}");
     std::fs::read_to_string(file).unwrap().parse().unwrap()
 }
@@ -248,6 +246,39 @@ fn what_outlives_its_exec_is_still_watched() {
     let ended = lazaret.state(running.id())["annotations"]["dev.lazaret.ended"].to_string();
     assert!(ended.contains("sentry"), "{ended}");
     running.delete();
+}
+
+/// Rows V01 and L04: on its way in, and as the interpreter of a script (`#!/proc/self/exe`, CVE-2019-5736), the runtime's
+/// own program is in view of the container, and in native mode the container's root is the host's. It is a copy here.
+/// That such a program can be overwritten is shown by the control of `no_program_outside_can_be_overwritten`.
+#[test]
+#[ignore = "needs root: namespaces"]
+fn the_runtime_on_its_way_in_cannot_be_overwritten() {
+    for mode in MODES {
+        let scratch = Scratch::new();
+        let copy = scratch.join("lazaret");
+        let lazaret = Lazaret::of_a_copy(&copy);
+        let before = std::fs::read(&copy).unwrap();
+        let bundle = Bundle::attacker(&["overwrite-exe", "spoilt"]).lax_but_admissible();
+        std::fs::write(bundle.rootfs().join("bait"), "#!/proc/self/exe\n").unwrap();
+        std::fs::set_permissions(bundle.rootfs().join("bait"), std::fs::Permissions::from_mode(0o755)).unwrap();
+        bundle.write();
+        let said = std::fs::File::create(bundle.path().join("output")).unwrap();
+        let path = bundle.path().display().to_string();
+        let mut create = lazaret.command(&["--mode", mode, "create", "--bundle", &path, bundle.id()]);
+        assert!(create.stdin(Stdio::null()).stdout(said).stderr(Stdio::null()).status().unwrap().success());
+        lazaret.verb(&["start", bundle.id()]).succeeds();
+        let output = || std::fs::read_to_string(bundle.path().join("output")).unwrap();
+        deadline::until("the attacker to watch", || output().contains("watching"));
+        for _ in 0..15 {
+            lazaret.verb(&["exec", bundle.id(), "/bin/true"]).succeeds();
+            // Its status is that of whatever lazaret says inside of a container.
+            drop(lazaret.verb(&["exec", bundle.id(), "/bait"]));
+        }
+        assert!(std::fs::read(&copy).unwrap() == before, "the program was changed, {mode}: {}", output());
+        assert!(!output().contains("overwrote"), "{mode}: {}", output());
+        lazaret.verb(&["delete", "--force", bundle.id()]).succeeds();
+    }
 }
 
 /// runc's `--cgroup`: a cgroup below the container's own that is there.
