@@ -1,4 +1,4 @@
-//! The workload's environment as runc completes it: the last of several values of a variable, and a `HOME`.
+//! The workload's environment as runc completes it: with a `HOME`.
 //!
 //! Called by `exec` inside the container's root. What it reads there belongs to the image: it is opened without leaving
 //! the root, must be a regular file, and is read up to a bound.
@@ -17,23 +17,16 @@ const PASSWD: u64 = 1 << 20;
 /// The home of a user whom the image does not know.
 const NOWHERE: &[u8] = b"/";
 
-/// `env` with each variable once, and with a `HOME` for `uid` if it has none.
-pub(super) fn complete(env: &[CString], uid: u32) -> Vec<CString> {
-    let mut complete: Vec<CString> = Vec::with_capacity(env.len() + 1);
-    for entry in env {
-        match complete.iter_mut().find(|known| name(known) == name(entry)) {
-            Some(known) => known.clone_from(entry),
-            None => complete.push(entry.clone()),
-        }
-    }
-    if !complete.iter().any(|entry| name(entry) == b"HOME" && entry.as_bytes() != b"HOME=") {
-        complete.retain(|entry| name(entry) != b"HOME");
+/// `env` with a `HOME` for `uid` if it has none.
+pub(super) fn complete(mut env: Vec<CString>, uid: u32) -> Vec<CString> {
+    if !env.iter().any(|entry| name(entry) == b"HOME" && entry.as_bytes() != b"HOME=") {
+        env.retain(|entry| name(entry) != b"HOME");
         // Without a readable /etc/passwd the user is one whom the image does not know.
         let passwd = passwd().unwrap_or_default();
         let home = [b"HOME=", home_of(&passwd, uid).unwrap_or(NOWHERE)].concat();
-        complete.extend(CString::new(home));
+        env.extend(CString::new(home));
     }
-    complete
+    env
 }
 
 fn name(entry: &CString) -> &[u8] {
@@ -65,16 +58,6 @@ fn home_of(passwd: &[u8], uid: u32) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn list(entries: &[&str]) -> Vec<CString> {
-        entries.iter().map(|entry| CString::new(*entry).unwrap()).collect()
-    }
-
-    #[test]
-    fn the_last_value_of_a_variable_stands_where_the_first_was() {
-        let env = complete(&list(&["A=1", "B=2", "A=3=4", "HOME=/h"]), 0);
-        assert_eq!(env, list(&["A=3=4", "B=2", "HOME=/h"]));
-    }
 
     #[test]
     fn a_home_is_that_of_the_first_line_with_the_id() {

@@ -22,7 +22,8 @@ use crate::sys;
 /// From set-up to the workload.
 pub(super) fn enter(workload: &mut Workload) -> Result<Infallible, InitError> {
     drop_descriptors(workload)?;
-    workload.process.env = environment::complete(&workload.process.env, workload.process.uid);
+    let env = std::mem::take(&mut workload.process.env);
+    workload.process.env = environment::complete(env, workload.process.uid);
     let paths = workload.confinement.paths.as_deref().map(domain::path_rules).transpose()?;
     let process = &workload.process;
     let early = rustix::process::chdir(&process.cwd);

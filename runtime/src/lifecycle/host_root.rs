@@ -14,6 +14,7 @@ use crate::lifecycle::launch::{Launch, Opening};
 use crate::lifecycle::{CreateRequest, LifecycleError, terminal};
 use crate::rootfs::Rootfs;
 use crate::spec::container::{Capabilities, Container, IdMappings, Namespace, Namespaces, Process};
+use crate::spec::environment;
 use crate::spec::hooks::Hooks;
 use crate::spec::mounts::{Mount, MountKind};
 use crate::spec::resources::Resources;
@@ -152,7 +153,11 @@ fn environment(extra: &[OsString]) -> Vec<CString> {
         true => Some(entry.clone()),
         false => pair(entry.clone()),
     });
-    own.chain(extra).filter_map(|entry| CString::new(entry.into_encoded_bytes()).ok()).collect()
+    let mut all = Vec::new();
+    for entry in own.chain(extra).filter_map(|entry| CString::new(entry.into_encoded_bytes()).ok()) {
+        environment::set(&mut all, entry);
+    }
+    all
 }
 
 fn pair(key: OsString) -> Option<OsString> {

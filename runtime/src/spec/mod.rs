@@ -8,6 +8,7 @@ mod block_io;
 mod capability;
 pub mod container;
 mod device_nodes;
+pub(crate) mod environment;
 mod error;
 pub mod hooks;
 mod id_ranges;

@@ -7,7 +7,7 @@ use oci_spec::runtime::User;
 
 use super::container::Process;
 use super::error::SpecError;
-use super::{capability, rlimit, scheduling, text};
+use super::{capability, environment, rlimit, scheduling, text};
 use crate::bundle::Bundle;
 use crate::bundle::field::element;
 
@@ -69,21 +69,9 @@ fn environment(bundle: &Bundle, asked: &[String]) -> Result<Vec<CString>, SpecEr
         if value.split_once('=').is_none_or(|(name, _)| name.is_empty()) {
             return text::invalid(bundle, &path(), "not of the form NAME=value");
         }
-        set_variable(&mut environment, text::c_string(bundle, &path(), value)?);
+        environment::set(&mut environment, text::c_string(bundle, &path(), value)?);
     }
     Ok(environment)
-}
-
-/// The last of several of one name counts, as for runc: programs differ in which one they take.
-fn set_variable(environment: &mut Vec<CString>, variable: CString) {
-    let name = |entry: &CString| {
-        entry.to_bytes().iter().position(|byte| *byte == b'=').map(|end| entry.to_bytes()[..=end].to_vec())
-    };
-    let wanted = name(&variable);
-    match environment.iter_mut().find(|entry| name(entry) == wanted) {
-        Some(entry) => *entry = variable,
-        None => environment.push(variable),
-    }
 }
 
 fn check_user(bundle: &Bundle, user: &User) -> Result<(), SpecError> {
