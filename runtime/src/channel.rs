@@ -17,10 +17,11 @@ use std::io;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, SocketFlags, SocketType,
+    SendFlags, SocketAddrUnix, SocketFlags, SocketType,
 };
 
 /// Longest message: a failure with a path and a cause in it.
@@ -94,6 +95,16 @@ pub enum ChannelError {
 pub fn pair() -> Result<(OwnedFd, OwnedFd), ChannelError> {
     rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
         .map_err(|error| ChannelError::Socket(error.into()))
+}
+
+/// Connects to a caller's stream socket at `path`.
+///
+/// # Errors
+/// As `connect(2)`.
+pub fn connect(path: &Path) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
+    Ok(socket)
 }
 
 /// Sends `message`, and `fd` along with it.

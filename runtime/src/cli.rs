@@ -62,16 +62,19 @@ impl Global {
         if self.systemd_cgroup && (rootless::is_needed() || rootless::is_active()) {
             return Some("--systemd-cgroup needs root: the systemd of an ordinary user is not asked yet");
         }
-        match (self.rootless, rootless::is_needed(), rootless::is_active()) {
-            (Rootless::True, false, false) => Some("--rootless true is for an ordinary user, and this is root"),
-            (Rootless::False, true, _) => Some("--rootless false needs root"),
-            (Rootless::False, _, true) => Some("--rootless false needs the root of the host, not of a user namespace"),
-            _ => None,
+        // Looked at only where it is asked for: every start would read its own id map for the answer.
+        match self.rootless {
+            Rootless::True if !rootless::is_needed() && !rootless::is_active() => {
+                Some("--rootless true is for an ordinary user, and this is root")
+            }
+            Rootless::False if rootless::is_needed() => Some("--rootless false needs root"),
+            Rootless::False if rootless::is_active() => {
+                Some("--rootless false needs the root of the host, not of a user namespace")
+            }
+            Rootless::Auto | Rootless::True | Rootless::False => None,
         }
     }
-}
 
-impl Global {
     /// The state directory.
     ///
     /// # Errors

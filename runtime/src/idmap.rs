@@ -104,12 +104,8 @@ pub fn mappings_of(userns: BorrowedFd<'_>) -> Result<IdMappings, IdmapError> {
         let (pid, pidfd) = clone::fork(|| enter_and_wait(userns, &write))?;
         drop(write);
         let entered = rustix::io::read(&read, &mut [0_u8; 1]);
-        let map = |name: &str| {
-            let text = std::fs::read_to_string(format!("/proc/{}/{name}", pid.as_raw_nonzero()))?;
-            parse_map(&text)
-        };
         let maps = match entered {
-            Ok(1) => map("uid_map").and_then(|uids| Ok(IdMappings { uids, gids: map("gid_map")? })),
+            Ok(1) => read_maps(&pid.as_raw_nonzero().to_string()),
             _ => Err(io::ErrorKind::PermissionDenied.into()),
         };
         rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL)?;
@@ -137,9 +133,13 @@ fn enter_and_wait(userns: BorrowedFd<'_>, tell: &OwnedFd) -> u8 {
 /// # Errors
 /// [`IdmapError::Join`] when its maps cannot be read: it has ended.
 pub fn mappings_of_process(pid: i32) -> Result<IdMappings, IdmapError> {
-    let map = |name: &str| parse_map(&std::fs::read_to_string(format!("/proc/{pid}/{name}"))?);
-    let maps = map("uid_map").and_then(|uids| Ok(IdMappings { uids, gids: map("gid_map")? }));
-    maps.map_err(IdmapError::Join)
+    read_maps(&pid.to_string()).map_err(IdmapError::Join)
+}
+
+/// The maps of the process with this name in `/proc`: a number, or `self`.
+pub(crate) fn read_maps(process: &str) -> io::Result<IdMappings> {
+    let map = |name: &str| parse_map(&std::fs::read_to_string(format!("/proc/{process}/{name}"))?);
+    Ok(IdMappings { uids: map("uid_map")?, gids: map("gid_map")? })
 }
 
 pub(crate) fn parse_map(text: &str) -> io::Result<Vec<IdRange>> {

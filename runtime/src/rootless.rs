@@ -127,11 +127,10 @@ pub fn may_set_groups() -> bool {
 /// # Errors
 /// When procfs cannot be read.
 pub fn identity() -> io::Result<IdMappings> {
-    let same = |path| {
-        let ranges = own_ranges(path)?;
-        Ok::<_, io::Error>(ranges.into_iter().map(|range| IdRange { host: range.container, ..range }).collect())
-    };
-    Ok(IdMappings { uids: same("/proc/self/uid_map")?, gids: same("/proc/self/gid_map")? })
+    let same =
+        |ranges: Vec<IdRange>| ranges.into_iter().map(|range| IdRange { host: range.container, ..range }).collect();
+    let own = idmap::read_maps("self")?;
+    Ok(IdMappings { uids: same(own.uids), gids: same(own.gids) })
 }
 
 /// A bundle's mapping, whose host ids are those of the namespace above ours, in the ids of ours.

@@ -16,8 +16,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
 use crate::detached;
+use crate::idmap;
 use crate::init;
-use crate::rootless;
+use crate::spec::container::IdRange;
 use crate::sys;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -91,10 +92,10 @@ pub enum Sight {
 }
 
 impl Sight {
-    /// What can be had here.
+    /// What can be had, as root of the host or (`rootless`) of a user namespace of our own.
     #[must_use]
-    pub fn here() -> Self {
-        if rootless::is_active() { Self::Nothing } else { Self::Processes }
+    pub fn of(rootless: bool) -> Self {
+        if rootless { Self::Nothing } else { Self::Processes }
     }
 
     fn proc(self) -> io::Result<OwnedFd> {
@@ -119,8 +120,8 @@ pub struct Sentry {
 }
 
 impl Sentry {
-    /// Forks a sentry into `userns`, with its records going to `audit`; with `may_trace` its jail lets it trace. It is a child of the caller; call
-    /// [`Sentry::jailed`] before relying on it.
+    /// Forks a sentry into `userns`, with its records going to `audit`; with `may_trace` its jail lets it trace. It is a
+    /// child of the caller; call [`Sentry::jailed`] before relying on it.
     ///
     /// # Errors
     /// See [`SentryError`].
@@ -184,7 +185,8 @@ fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
     let entered = nix::unistd::setsid()
         .and_then(|_session| nix::sched::setns(userns, CloneFlags::CLONE_NEWUSER))
         .and_then(|()| {
-            let (uid, gid) = (Uid::from_raw(last_mapped_id("uid_map")), Gid::from_raw(last_mapped_id("gid_map")));
+            let maps = idmap::read_maps("self").map_err(unreadable)?;
+            let (uid, gid) = (Uid::from_raw(last_id(&maps.uids)), Gid::from_raw(last_id(&maps.gids)));
             nix::unistd::setresgid(gid, gid, gid)?;
             rustix::thread::set_keep_capabilities(true).map_err(|error| nix::Error::from_raw(error.raw_os_error()))?;
             nix::unistd::setresuid(uid, uid, uid)
@@ -198,18 +200,16 @@ fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
     }
 }
 
-/// The highest id of the user namespace, by `uid_map` or `gid_map`: one that no workload runs as, so none may signal the
-/// sentry.
-fn last_mapped_id(map: &str) -> u32 {
-    let map = std::fs::read_to_string(format!("/proc/self/{map}")).unwrap_or_default();
-    map.lines()
-        .filter_map(|line| {
-            let mut fields = line.split_ascii_whitespace().map(str::parse::<u32>);
-            let (first, _, length) = (fields.next()?.ok()?, fields.next()?, fields.next()?.ok()?);
-            first.checked_add(length.checked_sub(1)?)
-        })
-        .max()
-        .unwrap_or(0)
+/// A map that nobody can read leaves the sentry without an id of its own; as the container's root it must not serve.
+fn unreadable(error: io::Error) -> nix::Error {
+    nix::Error::from_raw(error.raw_os_error().unwrap_or(libc::EINVAL))
+}
+
+/// The highest id of a user namespace: one that no workload runs as, so none may signal the sentry. Of one without ids,
+/// where no id can be taken on, 0.
+fn last_id(ranges: &[IdRange]) -> u32 {
+    let last = |range: &IdRange| range.container.checked_add(range.length.checked_sub(1)?);
+    ranges.iter().filter_map(last).max().unwrap_or(0)
 }
 
 fn open_audit(path: &Path) -> Result<OwnedFd, SentryError> {

@@ -7,9 +7,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::net::{
-    AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
-};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use crate::channel::{self, ChannelError, FromInit};
 use crate::error::Error;
@@ -50,13 +48,8 @@ impl Agent {
         let (oci_version, metadata) = (state.oci_version.as_str(), asked.metadata.as_str());
         let message = ProcessState { oci_version, fds: ["seccompFd"], pid, metadata, state };
         let message = serde_json::to_vec(&message).map_err(|error| failed(error.into()))?;
-        let connect = || -> io::Result<OwnedFd> {
-            let flags = SocketFlags::CLOEXEC;
-            let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-            rustix::net::connect(&socket, &SocketAddrUnix::new(&asked.path)?)?;
-            Ok(socket)
-        };
-        Ok(Some(Self { path: asked.path.clone(), socket: connect().map_err(failed)?, message }))
+        let socket = channel::connect(&asked.path).map_err(failed)?;
+        Ok(Some(Self { path: asked.path.clone(), socket, message }))
     }
 
     /// Hands the listener over, in the one message of the one connection that there is; then both are closed here.

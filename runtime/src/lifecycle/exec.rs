@@ -22,10 +22,12 @@ use crate::init::orders::{JoinOrders, Workload};
 use crate::lifecycle::fit::{self, Verb};
 use crate::lifecycle::foreground::{self, Outcome};
 use crate::lifecycle::newborn::{self, Watch};
-use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, streams, terminal, undo, workload};
+use crate::lifecycle::undo::Undo;
+use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, streams, workload};
 use crate::namespaces::Shared;
 use crate::options::{Intercepted, Interceptor, Mode, Options};
 use crate::policy;
+use crate::rootless;
 use crate::sentry_link::{Sentry, Sight};
 use crate::spec;
 use crate::spec::container::{Container, IdMappings};
@@ -80,22 +82,21 @@ pub enum Executed {
 /// [`LifecycleError::NotRunning`] for a stopped container, [`LifecycleError::WrongStatus`] for a paused one or one that
 /// is being created; what is wrong with the process; nothing runs then.
 pub fn exec(options: &Options, request: ExecRequest) -> Result<Executed, Error> {
-    let signals = foreground::take_signals()?;
-    let detach = request.detach;
+    // Only who waits has somebody to pass them on to; a monitor keeps what they mean to any process.
+    let signals = if request.detach { None } else { Some(foreground::take_signals()?) };
     let host = Host::open(options, &request)?;
     let joined = join(options, &host, request)?;
-    if detach {
-        let pid = joined.pid;
-        leave(options, host, joined.watched)?;
-        return Ok(Executed::Detached(pid));
-    }
+    let Some(signals) = signals else {
+        leave(host, joined.watched)?;
+        return Ok(Executed::Detached(joined.pid));
+    };
     let mut watched = joined.watched;
     let waited = foreground::attend(&mut watched, joined.terminal.as_ref(), &signals);
     if waited.is_err() {
         watched.kill();
     }
     // What the process has started may outlive it, and needs the sentry for as long.
-    leave(options, host, watched)?;
+    leave(host, watched)?;
     let (exit_status, ended_by_lazaret) = waited.map_err(LifecycleError::Wait)?;
     Ok(Executed::Ended(Outcome { exit_status, refusals: Vec::new(), ended_by_lazaret }))
 }
@@ -143,29 +144,28 @@ struct Joined {
 }
 
 fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, Error> {
+    let mut undo = Undo::default();
     let mode = host.state.mode;
     newborn::check_preserved(request.preserve_fds, mode)?;
     let container = configuration(host, &request.process)?;
     let shared = Shared::with(host.init.pid)?;
     let mappings = if shared.has_user() { idmap::mappings_of_process(host.init.pid)? } else { IdMappings::default() };
-    let (relayed, console) = connect_terminal(&container, &request)?.unzip();
+    let relays = !request.detach && request.console_socket.is_none();
+    let (relayed, console) = workload::own_console(&container.process, relays)?.unzip();
     // Read after the numbers above: only if the process is still the same were they its own.
     if !host.init.is_alive() {
         return Err(LifecycleError::NotRunning { id: request.id, status: Status::Stopped.name() }.into());
     }
-    let sentry = match mode {
-        Mode::Native => None,
-        Mode::Sandbox | Mode::Strict => {
-            let audit = host.directory.join(state::AUDIT_FILE);
-            Some(Sentry::fork(host.pidfd.as_fd(), &audit, Sight::here(), host.interceptor(options).may_trace())?)
-        }
-    };
-    let mut newcomer = Newcomer { sentry, process: None };
+    if mode.is_confined() {
+        let audit = host.directory.join(state::AUDIT_FILE);
+        let (sight, may_trace) = (Sight::of(rootless::is_active()), host.interceptor(options).may_trace());
+        undo.sentry = Some(Sentry::fork(host.pidfd.as_fd(), &audit, sight, may_trace)?);
+    }
     let (channel, theirs) = channel::pair()?;
     let orders = prepare(options, host, &container, (&request, &mappings, shared), (theirs, console))?;
     let (pid, pidfd) = scheduling::on_first_processors(&container.process, || clone(host, shared, orders))?;
     let kept = pidfd.try_clone().map_err(LifecycleError::Wait);
-    newcomer.process = Some((pid, pidfd));
+    undo.init = Some((pid, pidfd));
     let pidfd = kept?;
     newborn::set_oom_score(pid, container.process.oom_score_adj)?;
     let watch = Watch {
@@ -177,10 +177,8 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
         interceptor: host.interceptor(options),
     };
     let agent = attendance::connect_agent(&container, &host.state, pid, Status::Running)?;
-    let confined = newborn::confine(&channel, newcomer.sentry.as_ref(), &container, watch, agent)?;
-    if confined.interceptor == Some(Intercepted::None) {
-        newcomer.end_sentry();
-    }
+    let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch, agent)?;
+    undo.keep_sentry_if(confined.interceptor);
     scheduling::apply(pid, &container.process)?;
     scheduling::confine_to_last_processors(pid, &container.process)?;
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
@@ -188,34 +186,10 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     newborn::send_pidfd(request.pidfd_socket.as_deref(), &pidfd)?;
     channel::send(&channel, &ToInit::Go, None)?;
     newborn::executed(&channel)?;
-    newcomer.process = None;
-    let (root, sentry) = (options.root.clone(), newcomer.sentry.take());
+    undo.init = None;
+    let (root, sentry) = (options.root.clone(), undo.sentry.take());
     let watched = Watched { init: pidfd, sentry, root, id: request.id, subject: Subject::Joined, deaf: false };
     Ok(Joined { pid, watched, terminal: relayed })
-}
-
-/// What was made so far; dropped before its end it takes that back.
-struct Newcomer {
-    sentry: Option<Sentry>,
-    process: Option<(Pid, OwnedFd)>,
-}
-
-impl Newcomer {
-    /// Ends a sentry that has nothing to watch.
-    fn end_sentry(&mut self) {
-        if let Some(sentry) = self.sentry.take() {
-            undo::end(sentry.pid, &sentry.pidfd);
-        }
-    }
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        if let Some((pid, pidfd)) = self.process.take() {
-            undo::end(pid, &pidfd);
-        }
-        self.end_sentry();
-    }
 }
 
 /// The container's configuration as it was at create, with this process in the place of its first one, checked and cut
@@ -233,15 +207,6 @@ fn configuration(host: &Host, process: &Process) -> Result<Container, Error> {
         container.process.no_new_privileges = true;
     }
     Ok(container)
-}
-
-/// A connection for the terminal of a process that is waited for and names no socket for it: our end, and its.
-fn connect_terminal(
-    container: &Container,
-    request: &ExecRequest,
-) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
-    let ours = container.process.terminal && !request.detach && request.console_socket.is_none();
-    ours.then(terminal::connection).transpose().map_err(LifecycleError::Relay)
 }
 
 fn prepare(
@@ -285,12 +250,11 @@ fn clone(host: &Host, shared: Shared, orders: JoinOrders) -> Result<(Pid, OwnedF
 
 /// Leaves a monitor with the sentry of a process, if it is not done already. It lives until the sentry or the container
 /// ends.
-fn leave(options: &Options, host: Host, mut watched: Watched) -> Result<(), Error> {
+fn leave(host: Host, mut watched: Watched) -> Result<(), Error> {
     if watched.sentry_is_done().map_err(LifecycleError::Wait)? {
         return Ok(());
     }
     watched.init = host.pidfd;
-    watched.root.clone_from(&options.root);
     monitor::fork_unrecorded(watched)
 }
 

@@ -20,7 +20,7 @@ use crate::init::orders::RootOrder;
 use crate::lifecycle::attendance::{self, Farewell};
 use crate::lifecycle::orders::{self, Ingredients};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, scheduling, terminal, without_root};
+use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, scheduling, without_root, workload};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::{Mode, Options};
@@ -54,11 +54,9 @@ pub(super) struct Launch {
 }
 
 impl Launch {
-    /// A connection for the terminal of a foreground container that asks for one and names no socket for it: our end.
-    fn connect_terminal(&self) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
-        let ours =
-            self.opening == Opening::Now && self.container.process.terminal && self.request.console_socket.is_none();
-        ours.then(terminal::connection).transpose().map_err(LifecycleError::Relay)
+    fn own_console(&self) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
+        let relays = self.opening == Opening::Now && self.request.console_socket.is_none();
+        workload::own_console(&self.container.process, relays)
     }
 }
 
@@ -84,7 +82,7 @@ pub(super) struct Launched {
 /// Launches. The state says `created`, or `running` for [`Opening::Now`], when this returns.
 pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
     let mut undo = Undo::default();
-    let (terminal, console) = launch.connect_terminal()?.unzip();
+    let (terminal, console) = launch.own_console()?.unzip();
     let Launch { bundle, config, mut container, admitted, request, opening } = launch;
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
@@ -215,15 +213,15 @@ fn make_places(
         && sandbox
     {
         let audit = directory.join(state::AUDIT_FILE);
-        undo.sentry = Some(Sentry::fork(userns.as_fd(), &audit, Sight::here(), options.interceptor.may_trace())?);
+        undo.sentry = Some(Sentry::fork(userns.as_fd(), &audit, Sight::of(rootless), options.interceptor.may_trace())?);
     }
     if let Some(joined) = plan.joined_network()
         && userns.is_some()
     {
         network::set_up(joined, &container.sysctl)?;
     }
-    let reachable = if rootless { hierarchies.writable() } else { hierarchies.clone() };
-    complete_resources(&mut container.resources, &reachable, sandbox);
+    let writable = rootless.then(|| hierarchies.writable());
+    complete_resources(&mut container.resources, writable.as_ref().unwrap_or(&hierarchies), sandbox);
     let place = container.cgroups_path.as_deref();
     let (cgroup, guard) = match options.cgroup_driver {
         _ if rootless => Cgroup::create_without_root(&hierarchies, id, &container.resources)?,

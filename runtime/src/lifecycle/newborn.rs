@@ -7,7 +7,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use lazaret_sentry::handoff;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Pid;
 
 use crate::cgroup::Cgroup;
@@ -183,12 +182,8 @@ pub(super) fn check_preserved(count: u32, mode: Mode) -> Result<(), Error> {
 /// `SCM_RIGHTS`.
 pub(super) fn send_pidfd(path: Option<&Path>, pidfd: &OwnedFd) -> Result<(), Error> {
     let Some(path) = path else { return Ok(()) };
-    let send = || -> std::io::Result<()> {
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-        channel::send_descriptor(&socket, b"pidfd", pidfd)
-    };
-    send().map_err(|source| LifecycleError::PidfdSocket { path: path.to_owned(), source }.into())
+    let sent = channel::connect(path).and_then(|socket| channel::send_descriptor(&socket, b"pidfd", pidfd));
+    sent.map_err(|source| LifecycleError::PidfdSocket { path: path.to_owned(), source }.into())
 }
 
 /// Writes the first process's id for the caller, whole or not at all.

@@ -1,4 +1,4 @@
-//! What a launch has made so far, and how it is taken back when a later step fails.
+//! What a launch, or an `exec`, has made so far, and how it is taken back when a later step fails.
 //!
 //! Every field is filled by the step that made the thing, in the line after; dropping the value takes back whatever
 //! is in it, in the reverse order. A launch that succeeds takes the things out.
@@ -32,7 +32,7 @@ pub(super) struct Undo {
     pub(super) host_mount: Option<HostMount>,
     /// Its sentry.
     pub(super) sentry: Option<Sentry>,
-    /// Its first process.
+    /// Its first process, or the one that joins it.
     pub(super) init: Option<(Pid, OwnedFd)>,
     /// The hooks for its end, once others may have run.
     pub(super) farewell: Option<Farewell>,

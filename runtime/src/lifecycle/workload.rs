@@ -7,12 +7,12 @@ use std::path::Path;
 use lazaret_profiles::plan::Witness;
 use lazaret_profiles::programs;
 use lazaret_profiles::syscalls::Column;
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
+use crate::channel;
 use crate::error::Error;
 use crate::idmap;
 use crate::init::orders::{Confinement, Filter, LandlockScopes};
-use crate::lifecycle::LifecycleError;
+use crate::lifecycle::{LifecycleError, terminal};
 use crate::options::{Interceptor, Mode};
 use crate::spec::container::{Container, IdMappings, IdRange, Namespace, Process};
 
@@ -69,15 +69,16 @@ pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interc
     Confinement { landlock: Some(scopes), paths, filter: Some(filter), oci, personality, memory_policy }
 }
 
+/// A connection for a terminal that is asked for and is `ours` to relay, because the process is waited for and no socket is
+/// named for it: our end, and that of the process.
+pub(super) fn own_console(process: &Process, ours: bool) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
+    (process.terminal && ours).then(terminal::connection).transpose().map_err(LifecycleError::Relay)
+}
+
 /// A connection over which the terminal's master goes: to the socket at `path`, or our own end of one.
 pub(super) fn console(path: Option<&Path>, ours: Option<&OwnedFd>) -> Result<Option<OwnedFd>, LifecycleError> {
     let Some(path) = path else {
         return ours.map(OwnedFd::try_clone).transpose().map_err(LifecycleError::Relay);
     };
-    let connect = || -> std::io::Result<OwnedFd> {
-        let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-        rustix::net::connect(&socket, &SocketAddrUnix::new(path)?)?;
-        Ok(socket)
-    };
-    connect().map(Some).map_err(|source| LifecycleError::ConsoleSocket { path: path.to_owned(), source })
+    channel::connect(path).map(Some).map_err(|source| LifecycleError::ConsoleSocket { path: path.to_owned(), source })
 }
