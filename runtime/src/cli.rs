@@ -1,6 +1,7 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
 pub(crate) mod exec;
+pub(crate) mod trace;
 mod update;
 
 use std::ffi::OsString;
@@ -141,6 +142,8 @@ impl InterceptorName {
 pub(crate) enum Verb {
     /// Run a command over the host's root file system, in the sandbox; its writes are thrown away
     Do(Do),
+    /// Run a command as do does, and print its system calls with the kernel's answers and the mode's verdicts
+    Trace(trace::Trace),
     /// Create a container, start it, wait for its end and delete it
     Run(Create),
     /// Create a container, which then waits for start
@@ -187,7 +190,7 @@ impl Verb {
         match self {
             Self::Run(create) | Self::Create(create) => Some(create.preserve_fds),
             Self::Exec(exec) => Some(exec.preserve_fds),
-            Self::Do(_) => Some(0),
+            Self::Do(_) | Self::Trace(_) => Some(0),
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
             Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,

@@ -8,7 +8,7 @@ use crate::hook_process::HookError;
 use crate::hooks::KeptError;
 use crate::host_mount::HostMountError;
 use crate::idmap::IdmapError;
-use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, UpdateError};
+use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, TracingError, UpdateError};
 use crate::namespaces::NamespaceError;
 use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
@@ -85,6 +85,9 @@ pub enum Error {
     /// The sentry.
     #[error(transparent)]
     Sentry(#[from] SentryError),
+    /// The tracer.
+    #[error(transparent)]
+    Tracing(#[from] TracingError),
     /// The container's first process could not be made.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -138,6 +141,7 @@ impl Error {
             Self::Tree(error) => error.code(),
             Self::Cgroup(error) => error.code(),
             Self::Sentry(error) => error.code(),
+            Self::Tracing(error) => error.code(),
             Self::Launch(_) => 1550,
             Self::Channel(_) => 1551,
             Self::Init(failure) => failure.code,
@@ -169,6 +173,7 @@ impl Error {
             Self::Cgroup(error) => error.hint(),
             Self::NetDevice(error) => error.hint(),
             Self::Hook(error) => error.hint(),
+            Self::Tracing(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
             Self::Update(_)
             | Self::Events(_)
@@ -211,6 +216,7 @@ impl Error {
             | Self::Tree(_)
             | Self::Cgroup(_)
             | Self::Sentry(_)
+            | Self::Tracing(_)
             | Self::Launch(_)
             | Self::Channel(_)
             | Self::Init(_) => Kind::Internal,

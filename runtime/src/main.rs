@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use lazaret::cgroup::Driver;
 use lazaret::error::Error;
-use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome};
+use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome, TraceRequest};
 use lazaret::options::{Mode, Options};
 use lazaret::rootless;
 
@@ -110,6 +110,7 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
             tell_refusals(&outcome);
             Ok(tell_end(&outcome))
         }
+        Verb::Trace(arguments) => trace(options, arguments),
         Verb::Run(arguments) => Ok(tell_end(&lifecycle::run(options, request(arguments))?)),
         Verb::Create(arguments) => lifecycle::create(options, request(arguments)).map(|_created| 0),
         Verb::Start(arguments) => lifecycle::start(options, &arguments.id).map(|()| 0),
@@ -135,6 +136,13 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
         Verb::Restore(_) => Err(no_snapshots("restore")),
     }
+}
+
+fn trace(options: &Options, arguments: cli::trace::Trace) -> Result<u8, Error> {
+    let request = TraceRequest { output: arguments.output, summary: arguments.summary };
+    let outcome = lifecycle::trace_on_host_root(options, arguments.command, &arguments.env, request)?;
+    tell_refusals(&outcome);
+    Ok(tell_end(&outcome))
 }
 
 /// Any failure of ours is 255, as with runc and docker: below it are the statuses of commands.

@@ -40,7 +40,8 @@ pub(crate) fn request(registers: Registers) -> Request {
     }
 }
 
-fn arguments(call: &Pointers, parameters: &[Parameter]) -> Vec<Argument> {
+/// The arguments as text; what they point to is copied within the bounds of [`limits`].
+pub(crate) fn arguments(call: &Pointers, parameters: &[Parameter]) -> Vec<Argument> {
     parameters
         .iter()
         .zip(*call.arguments())

@@ -6,7 +6,8 @@
 //! place that answers and records. A trapped call goes `notify` or `ptrace` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
 //! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and what has read any cannot let the call through ([`verdict`]).
 //!
-//! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote. It must not use anything else;
+//! The runtime uses [`handoff`] to speak to it and [`record`] to read what it wrote; [`trace`] is no part of the process, it
+//! shares the decoders. It must not use anything else;
 //! [`verdict`] is public for its proofs, which are compiled from outside.
 
 mod audit;
@@ -30,6 +31,7 @@ mod supervisor;
 #[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
 mod sys;
 mod text;
+pub mod trace;
 mod tracee;
 pub mod verdict;
 mod watch;

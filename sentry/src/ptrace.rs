@@ -113,7 +113,7 @@ impl Interceptor for Tracer {
         match change {
             Change::Call => return Self::call(pid),
             Change::Signal(signal) => Self::resume(pid, signal)?,
-            Change::Event => Self::resume(pid, 0)?,
+            Change::Event | Change::Executed => Self::resume(pid, 0)?,
             Change::GroupStop => match sys::listen(pid) {
                 // In another stop meanwhile, of which we will be told.
                 Err(Errno::IO) => {}

@@ -4,6 +4,7 @@
 //! descriptors, slices and numbers; no pointer leaves. Must not decide anything, and must not keep anything.
 
 pub(crate) mod ptrace;
+pub(crate) mod stops;
 
 use std::ffi::c_int;
 use std::io::{IoSlice, IoSliceMut};

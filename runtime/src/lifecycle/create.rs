@@ -50,5 +50,7 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
         }
     };
     let directory = bundle.directory().to_owned();
-    launch::launch(options, Launch { bundle: directory, config: Some(bundle), container, admitted, request, opening })
+    let config = Some(bundle);
+    let launch = Launch { bundle: directory, config, container, admitted, request, opening, stream: None };
+    launch::launch(options, launch)
 }

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::lifecycle::host_root::HostRoot;
 use crate::lifecycle::launch::{self, Launched, Opening};
 use crate::lifecycle::terminal::Terminal;
+use crate::lifecycle::tracing_process::{Stream, TraceRequest, TracingProcess};
 use crate::lifecycle::{CreateRequest, LifecycleError, create, delete, newborn};
 use crate::options::Options;
 use crate::state::{self, Status};
@@ -52,8 +53,31 @@ pub fn run(options: &Options, request: CreateRequest) -> Result<Outcome, Error> 
 /// # Errors
 /// See [`Error`]; nothing is left behind then.
 pub fn run_on_host_root(options: &Options, command: Vec<OsString>, extra_env: &[OsString]) -> Result<Outcome, Error> {
+    on_host_root(options, command, extra_env, None)
+}
+
+/// The same, with each system call of the command and of what it starts written down.
+///
+/// # Errors
+/// See [`Error`]; nothing is left behind then.
+pub fn trace_on_host_root(
+    options: &Options,
+    command: Vec<OsString>,
+    extra_env: &[OsString],
+    request: TraceRequest,
+) -> Result<Outcome, Error> {
+    on_host_root(options, command, extra_env, Some(Stream::open(request)?))
+}
+
+fn on_host_root(
+    options: &Options,
+    command: Vec<OsString>,
+    extra_env: &[OsString],
+    stream: Option<Stream>,
+) -> Result<Outcome, Error> {
     let signals = take_signals()?;
-    let launch = HostRoot::new(command, extra_env)?.into_launch();
+    let mut launch = HostRoot::new(command, extra_env)?.into_launch();
+    launch.stream = stream;
     let id = launch.request.id.clone();
     remove_stale(options, &id)?;
     let launched = launch::launch(options, launch)?;
@@ -74,12 +98,14 @@ fn see_through(options: &Options, id: &str, launched: Launched, signals: &Signal
     if waited.is_err() {
         watched.kill();
     }
+    let traced = launched.tracer.map_or(Ok(()), TracingProcess::finish);
     let audit = options.root.join(id).join(state::AUDIT_FILE);
     if waited.is_ok() {
         watched.let_sentry_finish().map_err(LifecycleError::Wait)?;
     }
     let refusals = refusals(&audit);
     delete(options, id, true)?;
+    traced?;
     let (exit_status, ended_by_lazaret) = waited.map_err(LifecycleError::Wait)?;
     Ok(Outcome { exit_status, refusals, ended_by_lazaret })
 }

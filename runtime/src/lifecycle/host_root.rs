@@ -119,6 +119,7 @@ impl HostRoot {
             admitted: None,
             request: CreateRequest { id, rootfs: Rootfs::ThrowAway { lower: "/".into() }, ..CreateRequest::default() },
             opening: Opening::Now,
+            stream: None,
         }
     }
 }

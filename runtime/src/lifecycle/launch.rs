@@ -19,6 +19,7 @@ use crate::init;
 use crate::init::orders::RootOrder;
 use crate::lifecycle::attendance::{self, Farewell};
 use crate::lifecycle::orders::{self, Ingredients};
+use crate::lifecycle::tracing_process::{Stream, TracingProcess};
 use crate::lifecycle::undo::Undo;
 use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, scheduling, without_root, workload};
 use crate::namespaces::{self, UserNamespace};
@@ -51,6 +52,8 @@ pub(super) struct Launch {
     pub(super) request: CreateRequest,
     /// How it starts.
     pub(super) opening: Opening,
+    /// Where its calls are written to, if they are.
+    pub(super) stream: Option<Stream>,
 }
 
 impl Launch {
@@ -77,13 +80,15 @@ pub(super) struct Launched {
     pub(super) watched: Watched,
     /// Where its terminal arrives, if it is ours to relay.
     pub(super) terminal: Option<OwnedFd>,
+    /// What traces it, if anything does beside the sentry.
+    pub(super) tracer: Option<TracingProcess>,
 }
 
 /// Launches. The state says `created`, or `running` for [`Opening::Now`], when this returns.
 pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
     let mut undo = Undo::default();
     let (terminal, console) = launch.own_console()?.unzip();
-    let Launch { bundle, config, mut container, admitted, request, opening } = launch;
+    let Launch { bundle, config, mut container, admitted, request, opening, stream } = launch;
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
@@ -132,15 +137,19 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
     finish_state(&mut state, &undo, &places, opening, pid)?;
     write_state(&undo, &state)?;
-    channel::send(&channel, &ToInit::Go, None)?;
-    if opening == Opening::Now {
-        newborn::executed(&channel)?;
-    }
+    let tracer = stream.map(|stream| stream.follow(pid, options.mode, state.interceptor)).transpose()?;
+    let_go(&channel, opening)?;
     let watched = succeed(options, undo, init, request.id);
     if opening == Opening::Now {
         welcome(options, &Kept::of(&container.hooks), &state)?;
     }
-    Ok(Launched { pid, watched, terminal })
+    Ok(Launched { pid, watched, terminal, tracer })
+}
+
+/// Gives the first process the word; where nobody else is to give a second one, it executes its program.
+fn let_go(channel: &OwnedFd, opening: Opening) -> Result<(), Error> {
+    channel::send(channel, &ToInit::Go, None)?;
+    if opening == Opening::Now { newborn::executed(channel) } else { Ok(()) }
 }
 
 /// Where cgroups of the container may be left, should we be killed while we make them.

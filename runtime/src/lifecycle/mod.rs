@@ -37,6 +37,7 @@ mod status;
 mod streams;
 mod syscalls;
 mod terminal;
+mod tracing_process;
 mod undo;
 mod update;
 mod without_root;
@@ -48,7 +49,7 @@ pub use delete::delete;
 pub use events::{Event, EventsError, events, parse_interval, stats};
 pub use exec::{Command, ExecRequest, Executed, Process as ExecProcess, exec};
 pub use features::features;
-pub use foreground::{Outcome, run, run_on_host_root};
+pub use foreground::{Outcome, run, run_on_host_root, trace_on_host_root};
 pub use host_root::HostRoot;
 pub use kill::{kill, parse_signal};
 pub use list::{Listed, list};
@@ -57,6 +58,7 @@ pub use ps::{Process, process_ids, processes};
 pub use start::start;
 pub use status::{OciState, state};
 pub use syscalls::{ListedCall, syscalls};
+pub use tracing_process::{TraceRequest, TracingError};
 pub use update::{Flags, Limits, UpdateError, update};
 
 /// What `create` needs beside the options.

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::last_errno;
 
 /// `PTRACE_GET_SYSCALL_INFO` of `include/uapi/linux/ptrace.h` (Linux 5.3).
-const GET_SYSCALL_INFO: c_uint = 0x420e;
+pub(super) const GET_SYSCALL_INFO: c_uint = 0x420e;
 /// `PTRACE_SYSCALL_INFO_SECCOMP`: the stop is one of a filter's `SECCOMP_RET_TRACE`.
 const OF_SECCOMP: u8 = 3;
 /// `PTRACE_EVENT_STOP`: a stop of job control, or the first of a new tracee.
@@ -52,8 +52,10 @@ pub(crate) enum Change {
     GroupStop,
     /// It is about to get this signal.
     Signal(c_int),
-    /// It has started something, was started, or has executed a program.
+    /// It has started something, or was started.
     Event,
+    /// It has executed a program.
+    Executed,
     /// It is gone.
     End,
 }
@@ -97,6 +99,7 @@ fn change(status: c_int) -> Change {
         (libc::PTRACE_EVENT_SECCOMP, _) => Change::Call,
         (EVENT_STOP, libc::SIGSTOP | libc::SIGTSTP | libc::SIGTTIN | libc::SIGTTOU) => Change::GroupStop,
         (NO_EVENT, signal) => Change::Signal(signal),
+        (libc::PTRACE_EVENT_EXEC, _) => Change::Executed,
         (_, _) => Change::Event,
     }
 }
@@ -152,8 +155,8 @@ pub(crate) fn set_result(pid: i32, value: i64) -> Result<(), Errno> {
 }
 
 /// A request that exchanges no memory of ours.
-fn request(request: c_uint, pid: i32, address: u64, data: u64) -> Result<c_long, Errno> {
-    // SAFETY: none of the requests that come here (SEIZE, CONT, LISTEN, POKEUSER) reads or writes memory of this process:
+pub(super) fn request(request: c_uint, pid: i32, address: u64, data: u64) -> Result<c_long, Errno> {
+    // SAFETY: none of the requests that come here (SEIZE, INTERRUPT, CONT, SYSCALL, LISTEN, POKEUSER) reads or writes memory of this process:
     // address and data are numbers to them.
     let code = unsafe { libc::ptrace(request, pid, address, data) };
     if code < 0 { Err(last_errno()) } else { Ok(code) }
@@ -181,7 +184,7 @@ mod tests {
             assert_eq!(stopped(signal, 0), Change::Signal(signal));
         }
         assert_eq!(stopped(libc::SIGTRAP, EVENT_STOP), Change::Event);
-        assert_eq!(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC), Change::Event);
+        assert_eq!(stopped(libc::SIGTRAP, libc::PTRACE_EVENT_EXEC), Change::Executed);
         assert_eq!(stopped(libc::SIGTRAP, 0), Change::Signal(libc::SIGTRAP));
         assert_eq!(change(0), Change::End);
         assert_eq!(change(libc::SIGKILL), Change::End);

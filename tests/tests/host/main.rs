@@ -45,4 +45,5 @@ mod rootless;
 mod sentry;
 mod strict;
 mod swaps;
+mod trace;
 mod turmoil;
