@@ -66,3 +66,25 @@ fn a_second_tracer_is_refused_by_name() {
     outcome.explains(&["error[lazaret-1672]", "--interceptor notify"]);
     assert!(lazaret.states().is_empty());
 }
+
+/// A stream that cannot be written is no reason to run on unseen.
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp"]
+fn command_dies_with_its_tracer_and_nothing_is_left() {
+    let lazaret = Lazaret::by("notify");
+    let outcome = lazaret.verb(&["trace", "-o", "/dev/full", "--", "sleep", "1000"]).expect(125);
+    outcome.explains(&["error[lazaret-1674]", "killed what it traced"]);
+    assert!(lazaret.states().is_empty());
+}
+
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp"]
+fn strict_mode_has_verdicts_of_its_own() {
+    let lazaret = Lazaret::with_options(&["--mode", "strict", "--interceptor", "notify"]);
+    let outcome = lazaret.verb(&["trace", "--", "/bin/busybox", "echo", "seen"]).expect(0);
+    assert_eq!(outcome.stdout, "seen\n");
+    assert!(
+        outcome.stderr.lines().any(|line| line.contains(" write(1, ") && line.ends_with("> native")),
+        "{outcome:?}"
+    );
+}
