@@ -72,7 +72,9 @@ impl TracingError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Occupied => "use --interceptor notify, on a host that grants a listener",
-            Self::Refused { .. } => "an ordinary user's lazaret has no right over the container; try it as root",
+            Self::Refused { .. } => {
+                "the host may forbid it: see /proc/sys/kernel/yama/ptrace_scope and its security modules"
+            }
             Self::Incomplete => "see that the stream's reader stays and that its file system has room",
             Self::Output { .. } | Self::Process(_) => return None,
         };
