@@ -6,6 +6,8 @@
 
 mod calls;
 mod filter;
+#[cfg(feature = "jail-hook")]
+pub mod hook;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -87,7 +89,11 @@ pub(crate) fn shut(seat: &mut Seat) -> Result<Cell, JailError> {
         proc: seat.proc.as_raw_fd(),
         wake: cell.wake.as_raw_fd(),
     };
-    filter::install(&calls::permits(&descriptors, seat.may_trace)).map_err(JailError::Filter)?;
+    let permits = calls::permits(&descriptors, seat.may_trace);
+    #[cfg(not(feature = "jail-hook"))]
+    filter::install(&permits).map_err(JailError::Filter)?;
+    #[cfg(feature = "jail-hook")]
+    hook::install(permits, seat).map_err(JailError::Filter)?;
     Ok(cell)
 }
 

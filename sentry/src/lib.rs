@@ -36,6 +36,9 @@ mod tracee;
 pub mod verdict;
 mod watch;
 
+#[cfg(feature = "jail-hook")]
+pub use jail::hook as jail_hook;
+
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 

@@ -56,6 +56,20 @@ fn every_file_says_what_it_is() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// The feature lets a test take the jailed sentry's place, so a program that is shipped must never have it.
+#[test]
+fn no_manifest_turns_the_jail_hook_on() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut named = Vec::new();
+    for directory in ["", "profiles", "sentry", "runtime", "shim", "tests", "benches"] {
+        let manifest = std::fs::read_to_string(root.join(directory).join("Cargo.toml")).unwrap();
+        named.extend(
+            manifest.lines().filter(|line| line.contains("jail-hook")).map(|line| format!("{directory}: {line}")),
+        );
+    }
+    assert_eq!(named, ["sentry: jail-hook = []"]);
+}
+
 /// The words are put together here so that this file does not hold them.
 #[test]
 fn no_note_is_left_in_the_source() {

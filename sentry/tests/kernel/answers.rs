@@ -1,13 +1,12 @@
 //! What a workload gets for its calls, and what is recorded of them.
 
-use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use lazaret_sentry::handoff::{FromSentry, Handoff};
 use lazaret_sentry::record::Outcome;
 
-use crate::stage::{Sentry, Workload, on_both, plain, play, user_namespace};
+use crate::stage::{Sentry, Workload, memory_file, on_both, plain, play, user_namespace};
 
 const EPERM: i32 = 1;
 const ENOSYS: i32 = 38;
@@ -243,12 +242,7 @@ fn sysinfo_tells_the_limit_and_nothing_of_the_host() {
         print join(" ", unpack("q Q3 Q6 S2 x4 Q2 L", $info), unpack("H*", substr($info, 112))), "\n";
         c "sysinfo", 8;"#;
         let mut workload = Workload::start(&userns, by, script);
-        let file = |text: &str| {
-            let file = rustix::fs::memfd_create("memory", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
-            std::fs::File::from(file.try_clone().unwrap()).write_all(text.as_bytes()).unwrap();
-            file
-        };
-        let (limit, usage) = (file("104857600\n"), file("4194304\n"));
+        let (limit, usage) = (memory_file("104857600\n"), memory_file("4194304\n"));
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let started = Duration::from_secs(u64::try_from(now.tv_sec).unwrap() - 5);
         let handoff = Handoff { has_memory_limit: true, has_memory_usage: true, started, ..plain() };

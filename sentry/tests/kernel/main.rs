@@ -6,9 +6,18 @@
 #[cfg(test)]
 mod answers;
 #[cfg(test)]
+#[cfg(feature = "jail-hook")]
+mod attempts;
+#[cfg(test)]
+#[cfg(feature = "jail-hook")]
+mod canary;
+#[cfg(test)]
 mod confinement;
 #[cfg(test)]
 mod endings;
+#[cfg(test)]
+#[cfg(feature = "jail-hook")]
+mod jail;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]

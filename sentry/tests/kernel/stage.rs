@@ -117,6 +117,11 @@ impl Sentry {
 
     /// Forks one with this root.
     pub(crate) fn fork(userns: &OwnedFd, empty_root: OwnedFd, may_trace: bool) -> Self {
+        Self::fork_as(empty_root, may_trace, |seat| serve_in(userns, seat))
+    }
+
+    /// Forks a process that does this with the seat of a sentry.
+    pub(crate) fn fork_as(empty_root: OwnedFd, may_trace: bool, role: impl FnOnce(Seat) -> i32) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("lazaret-sentry-test-{}-{number}", std::process::id()));
@@ -124,10 +129,7 @@ impl Sentry {
         let audit = rustix::fs::open(&path, flags, Mode::RUSR).unwrap();
         let (ours, control) = pair();
         let seat = Seat { control, audit, proc: private_proc(), empty_root, may_trace };
-        let child = sys::fork(move || {
-            enter_as_last_id(userns);
-            i32::from(serve(seat) != ExitCode::SUCCESS)
-        });
+        let child = sys::fork(move || role(seat));
         Self { child: Child(child), control: ours, audit: AuditFile(path) }
     }
 
@@ -164,18 +166,25 @@ impl Sentry {
 
     /// Waits for its own end and returns what it wrote.
     pub(crate) fn finish(self) -> Audit {
+        let id = self.child.0;
+        let (status, audit) = self.end();
+        assert_eq!(status, WaitStatus::Exited(id, 0));
+        audit
+    }
+
+    /// Waits for its end, whatever it is, and returns it and what it wrote.
+    pub(crate) fn end(self) -> (WaitStatus, Audit) {
         let Self { child, control, audit } = self;
-        let id = child.0;
-        assert_eq!(child.wait(), WaitStatus::Exited(id, 0));
+        let status = child.wait();
         drop(control);
-        Audit { text: std::fs::read_to_string(&audit.0).unwrap() }
+        (status, Audit { text: std::fs::read_to_string(&audit.0).unwrap() })
     }
 }
 
 /// What a sentry wrote.
 #[derive(Debug)]
 pub(crate) struct Audit {
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Audit {
@@ -331,6 +340,12 @@ pub(crate) fn play(by: Interceptor, script: &str) -> (Vec<(i64, i32)>, Audit) {
     (results, sentry.finish())
 }
 
+/// The role of a sentry in `userns`.
+pub(crate) fn serve_in(userns: &OwnedFd, seat: Seat) -> i32 {
+    enter_as_last_id(userns);
+    i32::from(serve(seat) != ExitCode::SUCCESS)
+}
+
 /// As the runtime does it: the highest id of the namespace, with the namespace's capabilities.
 fn enter_as_last_id(userns: &OwnedFd) {
     let id = IDS.1 - 1;
@@ -355,6 +370,13 @@ fn file_system(kind: &str, options: &[(&str, &str)], attributes: MountAttrFlags)
     }
     rustix::mount::fsconfig_create(context.as_fd()).unwrap();
     rustix::mount::fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes).unwrap()
+}
+
+/// In the place of a file of the memory controller.
+pub(crate) fn memory_file(text: &str) -> OwnedFd {
+    let file = rustix::fs::memfd_create("memory", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+    assert_eq!(rustix::io::write(&file, text.as_bytes()), Ok(text.len()));
+    file
 }
 
 fn pair() -> (OwnedFd, OwnedFd) {
