@@ -143,3 +143,37 @@ fn hostile_file_is_read_within_bounds() {
 fn empty_file_has_no_refusals() {
     assert_eq!(counts(""), Vec::new());
 }
+
+/// The rows of docs/audit.md hold the fields of each kind of line, all of them and no others.
+#[test]
+fn document_names_every_field_of_every_kind() {
+    let document = include_str!("../../docs/audit.md");
+    let fields_in = |row: &str| -> Vec<String> {
+        let line = document.lines().find(|line| line.starts_with(&format!("| {row} |"))).unwrap();
+        let cell = line.trim_end_matches('|').rsplit('|').next().unwrap();
+        cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    };
+    let fields_of = |value: &serde_json::Value| -> Vec<String> {
+        let mut names: Vec<String> = value.as_object().unwrap().keys().filter(|key| *key != "kind").cloned().collect();
+        names.sort();
+        names
+    };
+    let time = "2026-01-01T00:00:00.000000000Z";
+    let dropped = line(&Line::Dropped(Dropped { version: VERSION, time: time.into(), count: 1 }));
+    let summary = summary(&[("mount", 1)]);
+    for (row, text) in [("`decision`", refused("mount")), ("`dropped`", dropped), ("`summary`", summary.clone())] {
+        let mut documented = fields_in(row);
+        documented.sort();
+        assert_eq!(documented, fields_of(&serde_json::from_str(&text).unwrap()), "{row}");
+    }
+    let mut documented = fields_in("(an entry)");
+    documented.sort();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(documented, fields_of(&summary["entries"][0]), "an entry");
+    for field in fields_in("`decision`").iter().chain(&fields_in("`summary`")).chain(&fields_in("`dropped`")) {
+        let is_told = document
+            .lines()
+            .any(|line| line.starts_with("| `") && line.split('|').nth(1).unwrap().contains(&format!("`{field}`")));
+        assert!(is_told, "{field} has a row of its own");
+    }
+}
