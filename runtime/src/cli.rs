@@ -319,6 +319,15 @@ pub(crate) struct Events {
     /// Time between two statistics, such as 5s or 500ms
     #[arg(long, default_value = "5s", value_name = "DURATION")]
     pub(crate) interval: String,
+    /// Print what the sentry has refused and answered instead
+    #[arg(long, conflicts_with_all = ["stats", "interval"])]
+    pub(crate) records: bool,
+    /// Go on until the container is gone
+    #[arg(long, short, requires = "records")]
+    pub(crate) follow: bool,
+    /// Records as JSON lines
+    #[arg(long, requires = "records")]
+    pub(crate) json: bool,
     /// The container's id
     pub(crate) id: String,
 }
@@ -375,6 +384,7 @@ mod tests {
             "update --memory 64M --memory-swap -1 --cpu-quota -1 --cpu-share 2 --pids-limit -1 ID",
             "events --stats ID",
             "events --interval=5s ID",
+            "events --records -f ID",
             "spec -b /b",
             "features",
             "exec --pid-file /p --process /f --tty --console-socket /s --detach ID",

@@ -197,12 +197,12 @@ impl Error {
             Self::State(StateError::InvalidId { .. }) | Self::Bundle(_) | Self::Spec(_) | Self::Lifecycle(_) => {
                 Kind::Invalid
             }
-            Self::Update(_) | Self::Events(EventsError::Interval(_)) => Kind::Invalid,
+            Self::Update(_) | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
             Self::Policy(_) => Kind::Denied,
             Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,
             Self::State(StateError::Io { .. } | StateError::Malformed { .. } | StateError::Transition { .. })
-            | Self::Events(EventsError::Output(_))
+            | Self::Events(EventsError::Output(_) | EventsError::Records(_))
             | Self::ConfigFile(ConfigFileError::Write { .. })
             | Self::Idmap(_)
             | Self::HostMount(_)

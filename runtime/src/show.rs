@@ -6,6 +6,7 @@ use lazaret::error::Error;
 use lazaret::lifecycle::{self, Listed, ListedCall, Process};
 use lazaret::options::Options;
 use lazaret_profiles::document;
+use lazaret_sentry::record_line;
 use serde::Serialize;
 
 use crate::cli::{self, Format, SyscallFormat};
@@ -66,6 +67,13 @@ fn row_of_process(process: &Process) -> [String; 7] {
 
 /// `events`.
 pub(crate) fn events(options: &Options, arguments: &cli::Events) -> Printed {
+    if arguments.records {
+        let form = if arguments.json { record_line::as_json } else { record_line::for_people };
+        lifecycle::records(options, &arguments.id, arguments.follow, &mut |record| {
+            text(&format!("{}\n", form(record)))
+        })?;
+        return Ok(Ok(()));
+    }
     let interval = lifecycle::parse_interval(&arguments.interval)?;
     if arguments.stats {
         return Ok(line(&lifecycle::stats(options, &arguments.id)?));

@@ -25,6 +25,7 @@ mod monitor;
 mod notify;
 mod ptrace;
 pub mod record;
+pub mod record_line;
 mod request;
 mod signature;
 mod supervisor;

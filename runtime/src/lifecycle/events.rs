@@ -24,15 +24,26 @@ pub enum EventsError {
     /// Who listens is gone.
     #[error("could not write an event")]
     Output(#[source] io::Error),
+    /// Native mode, or a sentry that has not been started yet.
+    #[error("container {id:?} has no records: there is no sentry in native mode, nor before a container is created")]
+    NoRecords {
+        /// The container.
+        id: String,
+    },
+    /// The audit file is there and cannot be read.
+    #[error("cannot read the records")]
+    Records(#[source] io::Error),
 }
 
 impl EventsError {
-    /// Stable number of this error, 1035-1037.
+    /// Stable number of this error, 1035-1037 and 1675.
     #[must_use]
     pub fn code(&self) -> u32 {
         match self {
             Self::Interval(_) => 1035,
             Self::Output(_) => 1036,
+            Self::NoRecords { .. } => 1037,
+            Self::Records(_) => 1675,
         }
     }
 }

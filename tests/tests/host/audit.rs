@@ -1,7 +1,10 @@
 //! The audit record: one JSON line for each decision, with what an investigator needs, and nothing that a workload can
 //! use to forge a line.
 
+use std::fs::File;
+
 use lazaret_tests::bundle::Bundle;
+use lazaret_tests::deadline;
 use lazaret_tests::lazaret::Lazaret;
 use serde_json::Value;
 
@@ -96,4 +99,39 @@ fn a_flood_of_refusals_does_not_fill_the_disk() {
     let length = std::fs::metadata(lazaret.root().join(running.id()).join("audit.jsonl")).unwrap().len();
     running.delete();
     assert!(length < 64 << 20, "the record has {length} bytes after one flood");
+}
+
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn records_are_followed_until_the_container_is_gone() {
+    let bundle = Bundle::shell("mount -t tmpfs evil /mnt; sleep 1; mount -t tmpfs worse /mnt; exec sleep 1000");
+    let lazaret = Lazaret::new();
+    let running = lazaret.launch(&bundle);
+    let told = bundle.path().join("told");
+    let mut follower = lazaret.command(&["events", "--records", "-f", bundle.id()]);
+    let mut follower = follower.stdout(File::create(&told).unwrap()).spawn().unwrap();
+    let lines = || std::fs::read_to_string(&told).unwrap();
+    deadline::until("the first record", || lines().contains("EPERM mount -t tmpfs evil on /mnt"));
+    deadline::until("one that came later", || lines().contains("EPERM mount -t tmpfs worse on /mnt"));
+    assert!(lines().lines().all(|line| line.contains(" refused ")), "{}", lines());
+    assert!(follower.try_wait().unwrap().is_none(), "the container lives");
+
+    let json = lazaret.verb(&["events", "--records", "--json", bundle.id()]).expect(0).stdout;
+    let first: Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    assert_eq!(first, lazaret.audit(bundle.id())[0]);
+
+    running.delete();
+    assert!(follower.wait().unwrap().success());
+    assert!(lines().lines().last().unwrap().contains(" summary "), "{}", lines());
+}
+
+#[test]
+#[ignore = "needs root: namespaces"]
+fn native_container_has_no_records_and_says_so() {
+    let bundle = Bundle::shell("exec sleep 1000");
+    let lazaret = Lazaret::with_options(&["--mode", "native"]);
+    let running = lazaret.launch(&bundle);
+    let refused = lazaret.verb(&["events", "--records", bundle.id()]).expect(125);
+    assert!(refused.stderr.contains("lazaret-1037"), "{}", refused.stderr);
+    running.delete();
 }
