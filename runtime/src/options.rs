@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use lazaret_profiles::syscalls::Column;
+
 use crate::cgroup::Driver;
 
 use crate::sys;
@@ -54,6 +56,16 @@ impl Mode {
     #[must_use]
     pub fn is_confined(self) -> bool {
         self != Self::Native
+    }
+
+    /// The column of the system call table that holds; none in native mode.
+    #[must_use]
+    pub fn column(self) -> Option<Column> {
+        match self {
+            Self::Native => None,
+            Self::Sandbox => Some(Column::Sandbox),
+            Self::Strict => Some(Column::Strict),
+        }
     }
 
     /// The word of `--mode`.

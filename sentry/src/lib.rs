@@ -11,6 +11,7 @@
 //! [`verdict`] is public for its proofs, which are compiled from outside.
 
 mod audit;
+mod changes;
 pub mod clock;
 mod container;
 mod copyin;

@@ -7,7 +7,6 @@
 //!
 //! Called by `supervisor` and `watch`. Must not look at what a call means.
 
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 
 use lazaret_profiles::class::Errno as Answer;
@@ -15,6 +14,7 @@ use lazaret_profiles::plan::TRACE_DATA;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use crate::changes::Changes;
 use crate::interceptor::{Arrival, Caller, Interceptor};
 use crate::sys::ptrace::{self as sys, Change};
 use crate::verdict::{Registers, Verdict};
@@ -51,9 +51,7 @@ pub(crate) enum TraceError {
 /// The tracing end; owned by one thread, which must be the one that seized.
 #[derive(Debug)]
 pub(crate) struct Tracer {
-    /// Changes that were told and not yet looked at. All that there are get told at a time, so that a tracee that stops
-    /// again and again does not keep the others waiting: it stands in here once until it is let go.
-    changes: VecDeque<(i32, Change)>,
+    changes: Changes,
 }
 
 impl Tracer {
@@ -61,21 +59,7 @@ impl Tracer {
     pub(crate) fn seize(pid: i32, pidfd: &OwnedFd) -> Result<Self, TraceError> {
         sys::seize(pid).map_err(|source| TraceError::Seize { pid, source })?;
         // Alive after it was seized, so the number meant this process when it was seized.
-        if has_ended(pidfd) { Err(TraceError::Gone(pid)) } else { Ok(Self { changes: VecDeque::new() }) }
-    }
-
-    /// The next change; `None` when there is no tracee any more.
-    fn next(&mut self) -> Result<Option<(i32, Change)>, TraceError> {
-        let mut is_patient = self.changes.is_empty();
-        loop {
-            match sys::wait(is_patient) {
-                Ok(Some(change)) => self.changes.push_back(change),
-                Ok(None) | Err(Errno::CHILD) => return Ok(self.changes.pop_front()),
-                Err(Errno::INTR) => continue,
-                Err(cause) => return Err(TraceError::Wait(cause)),
-            }
-            is_patient = false;
-        }
+        if has_ended(pidfd) { Err(TraceError::Gone(pid)) } else { Ok(Self { changes: Changes::default() }) }
     }
 
     /// Lets a tracee go on, with a signal or (0) without.
@@ -109,7 +93,7 @@ impl Interceptor for Tracer {
     const GIVES_DESCRIPTORS: bool = false;
 
     fn receive(&mut self) -> Result<Arrival, TraceError> {
-        let Some((pid, change)) = self.next()? else { return Ok(Arrival::End) };
+        let Some((pid, change)) = self.changes.next().map_err(TraceError::Wait)? else { return Ok(Arrival::End) };
         match change {
             Change::Call => return Self::call(pid),
             Change::Signal(signal) => Self::resume(pid, signal)?,

@@ -153,7 +153,7 @@ pub fn summarise(mut reader: impl BufRead) -> Result<Vec<Distinct>, SummaryError
     let mut since_summary = Tally::default();
     let mut unreadable = 0;
     let mut line = Vec::new();
-    while read_line(&mut reader, &mut line).map_err(SummaryError::Read)? {
+    while read_line(&mut reader, &mut line).map_err(SummaryError::Read)? || !line.is_empty() {
         match serde_json::from_slice(&line) {
             Ok(Line::Decision(record)) => since_summary.count_record(&record),
             Ok(Line::Dropped(dropped)) => since_summary.lost = since_summary.lost.saturating_add(dropped.count),
@@ -165,20 +165,27 @@ pub fn summarise(mut reader: impl BufRead) -> Result<Vec<Distinct>, SummaryError
             }
             Err(_not_a_record) => unreadable += 1,
         }
+        line.clear();
     }
     total.add(since_summary);
     total.note_lost(unreadable);
     Ok(total.distinct)
 }
 
-/// One line without its end, at most [`limits::AUDIT_LINE`] bytes; false at the end of the file.
-fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
-    line.clear();
-    let read = reader.by_ref().take(limits::AUDIT_LINE).read_until(b'\n', line)?;
-    if line.last() == Some(&b'\n') {
+/// Adds to `line` what comes next of a line, and says whether that is the whole of it: up to its end, which is left out,
+/// or [`limits::AUDIT_LINE`] bytes. If not, the file has no more yet, and `line` holds a beginning or nothing.
+///
+/// # Errors
+/// As reading.
+pub fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> std::io::Result<bool> {
+    let kept = u64::try_from(line.len()).unwrap_or(u64::MAX);
+    let room = limits::AUDIT_LINE.saturating_sub(kept);
+    let read = u64::try_from(reader.by_ref().take(room).read_until(b'\n', line)?).unwrap_or(u64::MAX);
+    let has_end = read > 0 && line.last() == Some(&b'\n');
+    if has_end {
         line.pop();
     }
-    Ok(read > 0)
+    Ok(has_end || read == room)
 }
 
 /// The refusals so far.

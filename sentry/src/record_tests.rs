@@ -177,3 +177,13 @@ fn document_names_every_field_of_every_kind() {
         assert!(is_told, "{field} has a row of its own");
     }
 }
+
+#[test]
+fn line_that_is_not_finished_is_kept_until_it_is() {
+    let mut line = Vec::new();
+    let next = |text: &str, line: &mut Vec<u8>| read_line(&mut text.as_bytes(), line).unwrap();
+    assert!(!next("ab", &mut line));
+    assert!(!next("", &mut line));
+    assert!(next("c\nd\n", &mut line));
+    assert_eq!(line, b"abc");
+}

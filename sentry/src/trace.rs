@@ -10,13 +10,14 @@ mod line;
 mod shapes;
 mod summary;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
 use lazaret_profiles::syscalls::Column;
 use rustix::io::Errno;
 
+use crate::changes::Changes;
 use crate::sys::ptrace::{self as waiting, Change};
 use crate::sys::stops::{self, Stop};
 use line::Call;
@@ -78,9 +79,7 @@ pub struct Follower<W: Write> {
     threads: BTreeMap<i32, Thread>,
     /// Set by the first program that was executed: whatever appears afterwards is the workload's.
     has_executed: bool,
-    /// Changes told and not yet looked at: all that there are are asked for at a time, so that a busy thread keeps no
-    /// other waiting.
-    changes: VecDeque<(i32, Change)>,
+    changes: Changes,
 }
 
 impl<W: Write> Follower<W> {
@@ -97,7 +96,7 @@ impl<W: Write> Follower<W> {
             summary: Summary::default(),
             threads: BTreeMap::from([(pid, Thread::default())]),
             has_executed: false,
-            changes: VecDeque::new(),
+            changes: Changes::default(),
         })
     }
 
@@ -132,21 +131,12 @@ impl<W: Write> Follower<W> {
         self.output.flush().map_err(FollowError::Output)
     }
 
-    /// The next change; `None` when there is no tracee any more.
+    /// The next change; `None` when there is no tracee any more. What is written is shown before a wait.
     fn next(&mut self) -> Result<Option<(i32, Change)>, FollowError> {
-        let mut is_patient = self.changes.is_empty();
-        if is_patient {
+        if self.changes.is_empty() {
             self.output.flush().map_err(FollowError::Output)?;
         }
-        loop {
-            match waiting::wait(is_patient) {
-                Ok(Some(change)) => self.changes.push_back(change),
-                Ok(None) | Err(Errno::CHILD) => return Ok(self.changes.pop_front()),
-                Err(Errno::INTR) => continue,
-                Err(cause) => return Err(FollowError::Wait(cause)),
-            }
-            is_patient = false;
-        }
+        self.changes.next().map_err(FollowError::Wait)
     }
 
     fn thread(&mut self, pid: i32) -> &mut Thread {

@@ -11,6 +11,7 @@ use std::path::Path;
 use rustix::fs::{FileType, Mode, OFlags};
 
 use super::inside;
+use crate::spec::environment::name;
 
 /// Most of `/etc/passwd` that is looked at, in bytes.
 const PASSWD: u64 = 1 << 20;
@@ -27,10 +28,6 @@ pub(super) fn complete(mut env: Vec<CString>, uid: u32) -> Vec<CString> {
         env.extend(CString::new(home));
     }
     env
-}
-
-fn name(entry: &CString) -> &[u8] {
-    entry.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 
 fn passwd() -> io::Result<Vec<u8>> {

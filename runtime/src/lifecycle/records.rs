@@ -3,11 +3,11 @@
 //! Called by `main`'s printing room. It only reads, and gives every line on as it stands.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader};
 use std::os::unix::fs::OpenOptionsExt;
 use std::time::Duration;
 
-use lazaret_sentry::limits;
+use lazaret_sentry::record;
 
 use crate::error::Error;
 use crate::lifecycle::{EventsError, delete};
@@ -37,7 +37,7 @@ pub fn records(
         let is_missing = cause.kind() == io::ErrorKind::NotFound;
         if is_missing { EventsError::NoRecords { id: id.to_owned() } } else { EventsError::Records(cause) }
     })?;
-    let mut lines = Lines { file, begun: Vec::new() };
+    let mut lines = Lines { file: BufReader::new(file), begun: Vec::new() };
     let mut is_last = !follow;
     loop {
         lines.tell_all(tell)?;
@@ -58,26 +58,17 @@ fn are_gone(processes: &[Option<ProcessId>]) -> Result<bool, Error> {
 }
 
 struct Lines {
-    file: File,
+    file: BufReader<File>,
     /// The line that is not finished.
     begun: Vec<u8>,
 }
 
 impl Lines {
     fn tell_all(&mut self, tell: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), EventsError> {
-        let mut block = vec![0; 64 * 1024];
-        loop {
-            let read = self.file.read(&mut block).map_err(EventsError::Records)?;
-            let Some(bytes) = block.get(..read).filter(|bytes| !bytes.is_empty()) else { return Ok(()) };
-            for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-                let (text, is_whole) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-                self.begun.extend_from_slice(text);
-                let is_too_long = u64::try_from(self.begun.len()).is_ok_and(|length| length > limits::AUDIT_LINE);
-                if is_whole || is_too_long {
-                    self.tell_begun(tell)?;
-                }
-            }
+        while record::read_line(&mut self.file, &mut self.begun).map_err(EventsError::Records)? {
+            self.tell_begun(tell)?;
         }
+        Ok(())
     }
 
     fn tell_begun(&mut self, tell: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), EventsError> {

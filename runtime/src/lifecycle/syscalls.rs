@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use lazaret_profiles::document;
-use lazaret_profiles::syscalls::{Column, TABLE};
+use lazaret_profiles::syscalls::TABLE;
 use serde::Serialize;
 
 use crate::bundle::Bundle;
@@ -41,11 +41,7 @@ pub struct ListedCall {
 pub fn syscalls(mode: Mode, profile: Option<&Path>) -> Result<Vec<ListedCall>, Error> {
     let profile = profile.map(|path| -> Result<_, Error> { Ok(spec::check_profile(&Bundle::of_profile(path)?)?) });
     let profile = profile.transpose()?.flatten();
-    let column = match mode {
-        Mode::Native => None,
-        Mode::Sandbox => Some(Column::Sandbox),
-        Mode::Strict => Some(Column::Strict),
-    };
+    let column = mode.column();
     let listed = TABLE.iter().map(|row| {
         let choice = column.map(|column| row.choice(column));
         ListedCall {

@@ -8,11 +8,11 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::PathBuf;
 
-use lazaret_profiles::syscalls::Column;
 use lazaret_sentry::trace::{FollowError, Follower, Form};
 use rustix::process::{Pid, Signal, WaitOptions};
 
 use crate::causes;
+use crate::lifecycle::undo;
 use crate::options::{Intercepted, Mode};
 use crate::sys;
 
@@ -110,12 +110,7 @@ impl Stream {
         if interceptor == Some(Intercepted::Ptrace) {
             return Err(TracingError::Occupied);
         }
-        let column = match mode {
-            Mode::Native => None,
-            Mode::Sandbox => Some(Column::Sandbox),
-            Mode::Strict => Some(Column::Strict),
-        };
-        let form = Form { mode: column, summary: self.summary };
+        let form = Form { mode: mode.column(), summary: self.summary };
         let (word, theirs) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|error| TracingError::Process(error.into()))?;
         let pid = pid.as_raw_nonzero().get();
@@ -173,12 +168,8 @@ impl TracingProcess {
 
 impl Drop for TracingProcess {
     fn drop(&mut self) {
-        if self.is_reaped {
-            return;
-        }
-        match rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL) {
-            Ok(()) | Err(rustix::io::Errno::SRCH) => sys::clone::reap(self.pid),
-            Err(error) => tracing::error!(%error, "could not kill the tracer"),
+        if !self.is_reaped {
+            undo::end(self.pid, &self.pidfd);
         }
     }
 }

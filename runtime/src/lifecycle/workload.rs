@@ -6,7 +6,6 @@ use std::path::Path;
 
 use lazaret_profiles::plan::Witness;
 use lazaret_profiles::programs;
-use lazaret_profiles::syscalls::Column;
 
 use crate::channel;
 use crate::error::Error;
@@ -47,15 +46,11 @@ pub(super) fn owner(process: &Process, mappings: &IdMappings) -> (u32, u32) {
 pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interceptor) -> Confinement {
     let oci = container.seccomp.clone();
     let (personality, memory_policy) = (container.personality, container.memory_policy.clone());
-    let (column, paths) = match mode {
-        Mode::Native => {
-            return Confinement { landlock: None, paths: None, filter: None, oci, personality, memory_policy };
-        }
-        Mode::Sandbox => (Column::Sandbox, None),
-        Mode::Strict => {
-            (Column::Strict, Some(container.mounts.iter().map(|mount| mount.destination.clone()).collect()))
-        }
+    let Some(column) = mode.column() else {
+        return Confinement { landlock: None, paths: None, filter: None, oci, personality, memory_policy };
     };
+    let paths =
+        (mode == Mode::Strict).then(|| container.mounts.iter().map(|mount| mount.destination.clone()).collect());
     let program_if = |wanted: bool, witness| wanted.then(|| programs::of(column, witness));
     let filter = Filter {
         listened: program_if(interceptor != Interceptor::Ptrace, Witness::Notify),

@@ -11,7 +11,8 @@ pub(crate) fn set(environment: &mut Vec<CString>, variable: CString) {
     }
 }
 
-fn name(entry: &CString) -> &[u8] {
+/// The name of a variable.
+pub(crate) fn name(entry: &CString) -> &[u8] {
     entry.as_bytes().split(|byte| *byte == b'=').next().unwrap_or_default()
 }
 

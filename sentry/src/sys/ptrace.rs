@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use super::last_errno;
 
 /// `PTRACE_GET_SYSCALL_INFO` of `include/uapi/linux/ptrace.h` (Linux 5.3).
-pub(super) const GET_SYSCALL_INFO: c_uint = 0x420e;
+const GET_SYSCALL_INFO: c_uint = 0x420e;
 /// `PTRACE_SYSCALL_INFO_SECCOMP`: the stop is one of a filter's `SECCOMP_RET_TRACE`.
 const OF_SECCOMP: u8 = 3;
 /// `PTRACE_EVENT_STOP`: a stop of job control, or the first of a new tracee.
@@ -116,19 +116,21 @@ pub(crate) fn listen(pid: i32) -> Result<(), Errno> {
 
 /// The call in whose stop `pid` is; `None` when it is in another stop. `ESRCH`: it is in none.
 pub(crate) fn trapped_call(pid: i32) -> Result<Option<RawTrap>, Errno> {
+    syscall_info(pid).map(decode)
+}
+
+/// `struct ptrace_syscall_info` of `pid` by words. `ESRCH`: it is in no stop.
+pub(super) fn syscall_info(pid: i32) -> Result<[u64; INFO_WORDS], Errno> {
     let mut words = [0_u64; INFO_WORDS];
     let size = u64::try_from(size_of_val(&words)).map_err(|_wide| Errno::INVAL)?;
     // SAFETY: PTRACE_GET_SYSCALL_INFO writes at most as many bytes as the third argument says, which is the size of
     // `words`, exclusively borrowed.
     let code = unsafe { libc::ptrace(GET_SYSCALL_INFO, pid, size, words.as_mut_ptr()) };
-    if code < 0 {
-        return Err(last_errno());
-    }
-    Ok(decode(words))
+    if code < 0 { Err(last_errno()) } else { Ok(words) }
 }
 
 /// Words of `struct ptrace_syscall_info` as far as they are read here.
-const INFO_WORDS: usize = 11;
+pub(super) const INFO_WORDS: usize = 11;
 
 /// Reads `struct ptrace_syscall_info` by words: operation and architecture; instruction and stack pointer; number, six
 /// arguments and the filter's data.
@@ -156,8 +158,8 @@ pub(crate) fn set_result(pid: i32, value: i64) -> Result<(), Errno> {
 
 /// A request that exchanges no memory of ours.
 pub(super) fn request(request: c_uint, pid: i32, address: u64, data: u64) -> Result<c_long, Errno> {
-    // SAFETY: none of the requests that come here (SEIZE, INTERRUPT, CONT, SYSCALL, LISTEN, POKEUSER) reads or writes memory of this process:
-    // address and data are numbers to them.
+    // SAFETY: none of the requests that come here (SEIZE, INTERRUPT, CONT, SYSCALL, LISTEN, POKEUSER) reads or writes memory
+    // of this process: address and data are numbers to them.
     let code = unsafe { libc::ptrace(request, pid, address, data) };
     if code < 0 { Err(last_errno()) } else { Ok(code) }
 }

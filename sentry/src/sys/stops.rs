@@ -2,12 +2,12 @@
 //!
 //! Called by `trace`, on the thread that traces. Never in the sentry's jail, whose filter lets none of this pass.
 
-use std::ffi::{c_int, c_uint, c_ulong};
+use std::ffi::{c_int, c_ulong};
 use std::ptr;
 
 use rustix::io::Errno;
 
-use super::ptrace::{self, GET_SYSCALL_INFO};
+use super::ptrace::{self, INFO_WORDS};
 use super::{halves, last_errno};
 
 /// `EXITKILL`: a stream that ends early must not look like a program that did no more. `TRACESYSGOOD` marks the stops of
@@ -61,22 +61,13 @@ pub(crate) fn former_id(pid: i32) -> Result<i32, Errno> {
 
 /// The call in whose stop `pid` is; `None` when it is in another stop. `ESRCH`: it is in none.
 pub(crate) fn call(pid: i32) -> Result<Option<Stop>, Errno> {
-    let mut words = [0_u64; WORDS];
-    let size = u64::try_from(size_of_val(&words)).map_err(|_wide| Errno::INVAL)?;
-    let request: c_uint = GET_SYSCALL_INFO;
-    // SAFETY: PTRACE_GET_SYSCALL_INFO writes at most as many bytes as the third argument says, which is the size of
-    // `words`, exclusively borrowed.
-    let code = unsafe { libc::ptrace(request, pid, size, words.as_mut_ptr()) };
-    if code < 0 { Err(last_errno()) } else { Ok(decode(words)) }
+    ptrace::syscall_info(pid).map(decode)
 }
-
-/// Words of `struct ptrace_syscall_info` as far as they are read here.
-const WORDS: usize = 10;
 
 /// Reads `struct ptrace_syscall_info` by words: operation and architecture; instruction and stack pointer; then number
 /// and six arguments, or the result and whether it is an error.
-fn decode(words: [u64; WORDS]) -> Option<Stop> {
-    let [head, _instruction_pointer, _stack_pointer, first, a0, a1, a2, a3, a4, a5] = words;
+fn decode(words: [u64; INFO_WORDS]) -> Option<Stop> {
+    let [head, _instruction_pointer, _stack_pointer, first, a0, a1, a2, a3, a4, a5, _] = words;
     let [operation, ..] = head.to_ne_bytes();
     let [_, architecture] = halves(head);
     let [is_error, ..] = a0.to_ne_bytes();
@@ -94,10 +85,10 @@ mod tests {
     #[test]
     fn entry_and_exit_are_read_as_the_kernel_lays_them_out() {
         let head = |operation: u8| u64::from(operation) | 0xc000_003e << 32;
-        let entry = decode([head(ENTRY), 0, 0, 257, 1, 2, 3, 4, 5, 6]).unwrap();
+        let entry = decode([head(ENTRY), 0, 0, 257, 1, 2, 3, 4, 5, 6, 0]).unwrap();
         assert_eq!(entry, Stop::Entry { number: 257, architecture: 0xc000_003e, arguments: [1, 2, 3, 4, 5, 6] });
-        let exit = decode([head(EXIT), 0, 0, u64::MAX, 0xab01, 0, 0, 0, 0, 0]).unwrap();
+        let exit = decode([head(EXIT), 0, 0, u64::MAX, 0xab01, 0, 0, 0, 0, 0, 0]).unwrap();
         assert_eq!(exit, Stop::Exit { value: -1, is_error: true });
-        assert_eq!(decode([head(0), 0, 0, 257, 1, 2, 3, 4, 5, 6]), None);
+        assert_eq!(decode([head(0), 0, 0, 257, 1, 2, 3, 4, 5, 6, 0]), None);
     }
 }

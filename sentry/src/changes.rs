@@ -1,0 +1,38 @@
+//! What became of the tracees of a thread, in turn: those of all of them are asked for at a time, so that a tracee that
+//! stops again and again keeps no other waiting; it stands in here once until it is let go.
+//!
+//! Used by the two tracers, `ptrace` and `trace`, each on the thread that traces. Must not decide anything.
+
+use std::collections::VecDeque;
+
+use rustix::io::Errno;
+
+use crate::sys::ptrace::{self as sys, Change};
+
+/// Changes that were told and not yet looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(VecDeque<(i32, Change)>);
+
+impl Changes {
+    /// Whether [`Changes::next`] will wait, unless a change comes meanwhile.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The next change, waited for if none is known; `None` when this thread has no tracee any more.
+    ///
+    /// # Errors
+    /// As wait4(2).
+    pub(crate) fn next(&mut self) -> Result<Option<(i32, Change)>, Errno> {
+        let mut is_patient = self.is_empty();
+        loop {
+            match sys::wait(is_patient) {
+                Ok(Some(change)) => self.0.push_back(change),
+                Ok(None) | Err(Errno::CHILD) => return Ok(self.0.pop_front()),
+                Err(Errno::INTR) => continue,
+                Err(cause) => return Err(cause),
+            }
+            is_patient = false;
+        }
+    }
+}
