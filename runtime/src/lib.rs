@@ -38,6 +38,7 @@ pub mod sys;
 pub mod trees;
 mod users;
 pub mod watch;
+pub mod worker;
 
 /// Now, as log lines and the state write it: RFC 3339 in UTC.
 #[must_use]

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lazaret_sentry::handoff::{self, FromSentry, ToSentry};
+use lazaret_sentry::handoff::{self, Answer, FromSentry, ToSentry};
 use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
@@ -19,6 +19,7 @@ use rustix::process::{Signal, WaitId, WaitIdOptions};
 use crate::options::Intercepted;
 use crate::sentry_link::Sentry;
 use crate::state::{self, Directory};
+use crate::worker::{self, Workers};
 
 /// How long a tracer that died may take to be gone after what the kernel has killed along with it.
 const GRACE: Duration = Duration::from_secs(1);
@@ -43,6 +44,8 @@ pub struct Watched {
     pub subject: Subject,
     /// Set once the sentry's control socket reports nothing but its end.
     pub deaf: bool,
+    /// What works on questions of the sentry that may take time.
+    pub workers: Workers,
 }
 
 /// Whose process is watched.
@@ -79,6 +82,7 @@ impl Watched {
             if ready.sentry_ended {
                 return self.sentry_ended();
             }
+            self.pass_on(&ready.workers);
             if ready.sentry_speaks
                 && let Some(reason) = self.answer()
             {
@@ -95,21 +99,25 @@ impl Watched {
         let sentry = self.sentry.as_ref().map_or(idle, |sentry| sentry.pidfd.as_fd());
         let speaking = self.sentry.as_ref().filter(|_sentry| !self.deaf);
         let control = speaking.map_or(idle, |sentry| sentry.control.as_fd());
-        let fds = [idle, sentry, control, caller.unwrap_or(idle)];
-        let mut polled = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN));
+        let fds = [idle, sentry, control, caller.unwrap_or(idle)].into_iter().chain(self.workers.answers());
+        let mut polled: Vec<PollFd<'_>> = fds.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        let limit = limit.into_iter().chain(self.workers.patience()).min();
         let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         match rustix::event::poll(&mut polled, limit.as_ref()) {
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => return Ok(Ready::default()),
             Err(error) => return Err(error.into()),
         }
-        let [init, ended, speaks, called] = polled.map(|fd| !fd.revents().is_empty());
+        let mut ready = polled.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = || ready.next().unwrap_or_default();
+        let [init, ended, speaks, called] = [next(), next(), next(), next()];
         let has_sentry = self.sentry.is_some();
         Ok(Ready {
             init,
             sentry_ended: has_sentry && ended,
             sentry_speaks: has_sentry && !self.deaf && speaks,
             caller: caller.is_some() && called,
+            workers: ready.collect(),
         })
     }
 
@@ -130,6 +138,7 @@ impl Watched {
     /// The sentry is gone while the container lives, or seemed to: unless it says that nothing was left to watch, the
     /// container has lost its guard.
     fn sentry_ended(&mut self) -> io::Result<End> {
+        self.workers = Workers::default();
         let is_done = self.sentry.take().is_some_and(|mut sentry| sentry.ended_in_order());
         if is_done && self.subject == Subject::Joined {
             // Everything that it watched is gone.
@@ -144,7 +153,8 @@ impl Watched {
     }
 
     /// Kills the container for a reason that its state is to tell.
-    fn end(&self, reason: String) -> io::Result<End> {
+    fn end(&mut self, reason: String) -> io::Result<End> {
+        self.workers = Workers::default();
         self.kill();
         while !self.wait(None, None)?.init {}
         self.record(&reason);
@@ -217,14 +227,8 @@ impl Watched {
         let sentry = self.sentry.as_ref()?;
         match handoff::receive_from_sentry(sentry.control.as_fd(), None) {
             Ok(FromSentry::SetHostname { ticket, name, domain, .. }) => {
-                let errno = match self.set_name(&name, domain) {
-                    Ok(()) => 0,
-                    Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
-                };
-                let answer = ToSentry::HostnameAnswer { ticket, errno };
-                if let Err(error) = handoff::send_to_sentry(sentry.control.as_fd(), &answer, &[]) {
-                    tracing::warn!(%error, "could not answer the sentry");
-                }
+                let answer = self.set_name(&name, domain).map_or_else(worker::errno, |()| Answer::Errno(0));
+                self.tell(ticket, answer);
             }
             Ok(FromSentry::Kill { why, .. }) => return Some(format!("the sentry had it killed, for: {why}")),
             Ok(FromSentry::Done) => self.sentry.iter_mut().for_each(|sentry| sentry.is_done = true),
@@ -237,6 +241,20 @@ impl Watched {
             }
         }
         None
+    }
+
+    /// Tells the sentry what workers have done.
+    fn pass_on(&mut self, ready: &[bool]) {
+        for (ticket, answer) in self.workers.take(ready) {
+            self.tell(ticket, answer);
+        }
+    }
+
+    fn tell(&self, ticket: u64, answer: Answer) {
+        let Some(sentry) = &self.sentry else { return };
+        if let Err(error) = handoff::send_to_sentry(sentry.control.as_fd(), &ToSentry::Answer { ticket, answer }, &[]) {
+            tracing::warn!(%error, "could not answer the sentry");
+        }
     }
 
     /// Sets a name in the container's UTS namespace and comes back to our own.
@@ -264,4 +282,6 @@ struct Ready {
     sentry_ended: bool,
     sentry_speaks: bool,
     caller: bool,
+    /// In the order of [`Workers::answers`].
+    workers: Vec<bool>,
 }

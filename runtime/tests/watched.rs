@@ -9,6 +9,7 @@ use std::process::{Child, Command};
 
 use lazaret::sentry_link::Sentry;
 use lazaret::watch::{End, Subject, Watched};
+use lazaret::worker::Workers;
 use lazaret_sentry::handoff::{self, FromSentry};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -32,6 +33,7 @@ impl Scene {
             id: "watched".to_owned(),
             subject: Subject::Container,
             deaf: false,
+            workers: Workers::default(),
         };
         Self { first, sentry, watched, control }
     }

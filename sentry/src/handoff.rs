@@ -2,7 +2,7 @@
 //! an envelope that carries the version. Descriptors travel by `SCM_RIGHTS`.
 //!
 //! Order: sentry `Jailed`; monitor `Handoff` + listener; sentry `Watching`; then at any time another `Handoff`, or
-//! sentry `SetHostname` and monitor `HostnameAnswer` with the same ticket. `Failed` may take the place of any
+//! a question of the sentry (`SetHostname`) and the monitor's `Answer` with the same ticket, in any order. `Failed` may take the place of any
 //! message of the sentry and is its last; else that is `Done`.
 //!
 //! Called by `watch` and `monitor` here and by the runtime. Must not decide anything: both sides treat what comes in
@@ -34,13 +34,21 @@ pub enum ToSentry {
     /// A container to serve. Comes with descriptors: first the listener, or the pidfd of the process to trace, then the
     /// memory files in the order of the flags.
     Handoff(Handoff),
-    /// The outcome of [`FromSentry::SetHostname`].
-    HostnameAnswer {
+    /// The outcome of a question, such as [`FromSentry::SetHostname`].
+    Answer {
         /// The ticket of the question; an answer to a question that has timed out is told apart by it.
         ticket: u64,
-        /// 0, or the errno that the caller gets.
-        errno: i32,
+        /// What came of it.
+        answer: Answer,
     },
+}
+
+/// What came of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Answer {
+    /// 0 when it is done, or the errno that the caller gets.
+    Errno(i32),
 }
 
 /// How the calls of a container are trapped.
@@ -91,7 +99,7 @@ pub enum FromSentry {
     },
     /// Root of the container wants this name; the monitor sets it in the container's UTS namespace and answers.
     SetHostname {
-        /// To be given back in [`ToSentry::HostnameAnswer`].
+        /// To be given back in [`ToSentry::Answer`].
         ticket: u64,
         /// The container, as named in its handoff.
         container: String,

@@ -14,6 +14,9 @@ pub const CONTROL_DESCRIPTORS: usize = 3;
 /// paused or frozen while it waits (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`), so the wait is short.
 pub const HOSTNAME_DEADLINE: Duration = Duration::from_secs(2);
 
+/// Workers of the monitor at a time, for all questions of one sentry; one more question fails with `EAGAIN`.
+pub const WORKERS: usize = 8;
+
 /// Bytes of a host or domain name: `__NEW_UTS_LEN` of `include/uapi/linux/utsname.h`; longer is `EINVAL`.
 pub const HOSTNAME: usize = 64;
 

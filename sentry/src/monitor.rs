@@ -1,14 +1,16 @@
-//! The sentry's end of the control socket while it serves: questions go out from the listeners' threads, answers come
-//! in on the main thread.
+//! The sentry's end of the control socket while it serves: questions go out from the threads of the containers, answers
+//! come in on the main thread.
 //!
-//! Used by `watch` and by `handlers::hostname`. One question is under way at a time; each has a deadline, which bounds
-//! how long its caller cannot be paused. One lock, held for no system call but the sending of a packet.
+//! Used by `watch` and by the handlers that ask. Any number of questions may be under way, told apart by their tickets,
+//! so that a slow answer delays nobody else; each has a deadline, which bounds how long its caller cannot be paused.
+//! One lock, held for no system call.
 
+use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::handoff::{self, FromSentry, HandoffError, Received, ToSentry};
+use crate::handoff::{self, Answer, FromSentry, HandoffError, Received, ToSentry};
 use crate::limits;
 
 /// The monitor, as seen from here.
@@ -21,18 +23,11 @@ pub(crate) struct Monitor {
 
 #[derive(Debug, Default)]
 struct Exchange {
-    /// The ticket of the question under way, or of the last one.
+    /// The ticket of the last question.
     ticket: u64,
-    state: State,
+    /// The questions under way, by ticket, with the answer once it has come.
+    questions: BTreeMap<u64, Option<Answer>>,
     gone: bool,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum State {
-    #[default]
-    Idle,
-    Asked,
-    Answered(i32),
 }
 
 /// Why there is no answer.
@@ -41,7 +36,7 @@ pub(crate) enum MonitorError {
     /// The monitor has closed its end.
     #[error("the monitor is gone")]
     Gone,
-    /// The answer, or one to the question before, did not come in time.
+    /// The answer did not come in time.
     #[error("the monitor did not answer within {0:?}")]
     Late(Duration),
     /// The question could not be sent.
@@ -70,42 +65,36 @@ impl Monitor {
         handoff::receive_from_monitor(self.control())
     }
 
-    /// Asks for a host or domain name of `container` to be set, and returns the errno, 0 for success.
-    pub(crate) fn set_hostname(&self, container: &str, name: &[u8], domain: bool) -> Result<i32, MonitorError> {
-        let deadline = Instant::now() + limits::HOSTNAME_DEADLINE;
-        let mut exchange = self.wait_while(self.lock(), deadline, |exchange| exchange.state != State::Idle)?;
-        exchange.ticket += 1;
-        let question = FromSentry::SetHostname {
-            ticket: exchange.ticket,
+    /// Asks for a host or domain name of `container` to be set.
+    pub(crate) fn set_hostname(&self, container: &str, name: &[u8], domain: bool) -> Result<Answer, MonitorError> {
+        self.ask(limits::HOSTNAME_DEADLINE, |ticket| FromSentry::SetHostname {
+            ticket,
             container: container.to_owned(),
             name: name.to_vec(),
             domain,
+        })
+    }
+
+    /// Asks, and waits for the answer no longer than `patience`. `question` gets the ticket to be given back.
+    pub(crate) fn ask(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(u64) -> FromSentry,
+    ) -> Result<Answer, MonitorError> {
+        let ticket = self.open()?;
+        // Known before it is asked, so that no answer can come too early.
+        let answered = match self.say(&question(ticket)) {
+            Ok(()) => self.wait(ticket, patience),
+            Err(error) => Err(MonitorError::Ask(error)),
         };
-        self.say(&question).map_err(MonitorError::Ask)?;
-        exchange.state = State::Asked;
-        let waited = self.wait_while(exchange, deadline, |exchange| exchange.state == State::Asked);
-        let (mut exchange, outcome) = match waited {
-            Ok(exchange) => {
-                let outcome = match exchange.state {
-                    State::Answered(errno) => Ok(errno),
-                    State::Idle | State::Asked => Err(MonitorError::Late(limits::HOSTNAME_DEADLINE)),
-                };
-                (exchange, outcome)
-            }
-            Err(error) => (self.lock(), Err(error)),
-        };
-        exchange.state = State::Idle;
-        drop(exchange);
-        self.changed.notify_all();
-        outcome
+        self.lock().questions.remove(&ticket);
+        answered
     }
 
     /// Hands an answer to who waits for it. One that comes too late belongs to nobody and is dropped.
-    pub(crate) fn answer(&self, ticket: u64, errno: i32) {
-        let mut exchange = self.lock();
-        if exchange.state == State::Asked && exchange.ticket == ticket {
-            exchange.state = State::Answered(errno);
-            drop(exchange);
+    pub(crate) fn answer(&self, ticket: u64, answer: Answer) {
+        if let Some(open @ None) = self.lock().questions.get_mut(&ticket) {
+            *open = Some(answer);
             self.changed.notify_all();
         }
     }
@@ -116,28 +105,32 @@ impl Monitor {
         self.changed.notify_all();
     }
 
+    /// A new ticket.
+    fn open(&self) -> Result<u64, MonitorError> {
+        let mut exchange = self.lock();
+        if exchange.gone {
+            return Err(MonitorError::Gone);
+        }
+        exchange.ticket += 1;
+        let ticket = exchange.ticket;
+        exchange.questions.insert(ticket, None);
+        Ok(ticket)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Exchange> {
         self.exchange.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until `busy` is false.
-    fn wait_while<'a>(
-        &'a self,
-        exchange: MutexGuard<'a, Exchange>,
-        deadline: Instant,
-        busy: impl Fn(&Exchange) -> bool,
-    ) -> Result<MutexGuard<'a, Exchange>, MonitorError> {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let (exchange, timeout) = self
+    fn wait(&self, ticket: u64, patience: Duration) -> Result<Answer, MonitorError> {
+        let is_open = |exchange: &Exchange| matches!(exchange.questions.get(&ticket), Some(None));
+        let (mut exchange, _timeout) = self
             .changed
-            .wait_timeout_while(exchange, left, |exchange| !exchange.gone && busy(exchange))
+            .wait_timeout_while(self.lock(), patience, |exchange| !exchange.gone && is_open(exchange))
             .unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            Err(MonitorError::Late(limits::HOSTNAME_DEADLINE))
-        } else if exchange.gone {
-            Err(MonitorError::Gone)
-        } else {
-            Ok(exchange)
+        match exchange.questions.remove(&ticket).flatten() {
+            Some(answer) => Ok(answer),
+            None if exchange.gone => Err(MonitorError::Gone),
+            None => Err(MonitorError::Late(patience)),
         }
     }
 }
@@ -168,27 +161,38 @@ mod tests {
             for expected in [0, 1] {
                 let asking = scope.spawn(|| monitor.set_hostname("c", b"name", false));
                 let ticket = ticket_of(&far);
-                monitor.answer(ticket - 1, 99);
-                monitor.answer(ticket, expected);
-                monitor.answer(ticket, 99);
-                assert_eq!(asking.join().unwrap().unwrap(), expected);
+                monitor.answer(ticket - 1, Answer::Errno(99));
+                monitor.answer(ticket, Answer::Errno(expected));
+                monitor.answer(ticket, Answer::Errno(99));
+                assert_eq!(asking.join().unwrap().unwrap(), Answer::Errno(expected));
             }
         });
     }
 
     #[test]
-    fn two_who_ask_take_turns() {
+    fn questions_are_answered_in_any_order() {
         let (far, monitor) = pair();
         thread::scope(|scope| {
-            let asking: Vec<_> = (0..2).map(|_| scope.spawn(|| monitor.set_hostname("c", b"name", true))).collect();
-            for _ in 0..2 {
-                let ticket = ticket_of(&far);
-                monitor.answer(ticket, i32::try_from(ticket).unwrap());
+            let asking: Vec<_> = (0..3).map(|_| scope.spawn(|| monitor.set_hostname("c", b"name", true))).collect();
+            let mut tickets: Vec<u64> = (0..3).map(|_| ticket_of(&far)).collect();
+            tickets.reverse();
+            for ticket in tickets {
+                monitor.answer(ticket, Answer::Errno(i32::try_from(ticket).unwrap()));
             }
-            let mut answers: Vec<i32> = asking.into_iter().map(|asking| asking.join().unwrap().unwrap()).collect();
+            let mut answers: Vec<Answer> = asking.into_iter().map(|asking| asking.join().unwrap().unwrap()).collect();
             answers.sort_unstable();
-            assert_eq!(answers, [1, 2]);
+            assert_eq!(answers, [1, 2, 3].map(Answer::Errno));
         });
+    }
+
+    #[test]
+    fn late_answer_belongs_to_nobody_and_leaves_nothing() {
+        let (far, monitor) = pair();
+        let patience = Duration::from_millis(1);
+        let question = |ticket| FromSentry::SetHostname { ticket, container: "c".into(), name: vec![], domain: false };
+        assert!(matches!(monitor.ask(patience, question), Err(MonitorError::Late(_))));
+        monitor.answer(ticket_of(&far), Answer::Errno(0));
+        assert!(monitor.lock().questions.is_empty());
     }
 
     #[test]

@@ -129,6 +129,23 @@ pub enum Verdict {
     Continue(Continue),
 }
 
+/// `EIO`: whoever did the call answered with something that is no errno.
+const EIO: Errno = Errno(5);
+
+/// The largest errno of the kernel (`MAX_ERRNO` of `include/linux/err.h`).
+const LAST_ERRNO: u16 = 4095;
+
+impl Verdict {
+    /// Of a call that was done for the caller with this outcome: 0, or an errno.
+    pub(crate) fn done(errno: i32) -> Self {
+        match u16::try_from(errno) {
+            Ok(0) => Self::Value(0),
+            Ok(errno) if errno <= LAST_ERRNO => Self::Errno(Errno(errno)),
+            Ok(_) | Err(_) => Self::Errno(EIO),
+        }
+    }
+}
+
 /// A file that the caller is to have.
 #[derive(Debug)]
 pub struct Injection {
@@ -155,5 +172,19 @@ impl Continue {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_zero_is_success() {
+        assert!(matches!(Verdict::done(0), Verdict::Value(0)));
+        assert!(matches!(Verdict::done(1), Verdict::Errno(Errno::EPERM)));
+        for nonsense in [-1, i32::MIN, 4096, i32::MAX] {
+            assert!(matches!(Verdict::done(nonsense), Verdict::Errno(EIO)));
+        }
     }
 }

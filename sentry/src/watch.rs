@@ -193,11 +193,9 @@ impl Watch {
         match self.shared.monitor.hear() {
             Ok(received) => match received.message {
                 ToSentry::Handoff(handoff) => self.take_over(handoff, received.descriptors),
-                ToSentry::HostnameAnswer { .. } if !received.descriptors.is_empty() => {
-                    Err(WatchError::SurplusDescriptors)
-                }
-                ToSentry::HostnameAnswer { ticket, errno } => {
-                    self.shared.monitor.answer(ticket, errno);
+                ToSentry::Answer { .. } if !received.descriptors.is_empty() => Err(WatchError::SurplusDescriptors),
+                ToSentry::Answer { ticket, answer } => {
+                    self.shared.monitor.answer(ticket, answer);
                     Ok(())
                 }
             },

@@ -34,6 +34,7 @@ use crate::spec::container::{Container, IdMappings};
 use crate::state::{self, ProcessId, Status, Stored};
 use crate::sys::{self, clone::Stage};
 use crate::watch::{Subject, Watched};
+use crate::worker::Workers;
 
 pub use request::{Command, Process};
 
@@ -188,7 +189,15 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     newborn::executed(&channel)?;
     undo.init = None;
     let (root, sentry) = (options.root.clone(), undo.sentry.take());
-    let watched = Watched { init: pidfd, sentry, root, id: request.id, subject: Subject::Joined, deaf: false };
+    let watched = Watched {
+        init: pidfd,
+        sentry,
+        root,
+        id: request.id,
+        subject: Subject::Joined,
+        deaf: false,
+        workers: Workers::default(),
+    };
     Ok(Joined { pid, watched, terminal: relayed })
 }
 

@@ -34,6 +34,7 @@ use crate::spec::resources::Resources;
 use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Status, Stored};
 use crate::sys;
 use crate::watch::{Subject, Watched};
+use crate::worker::Workers;
 
 /// Most processes and threads of a sandbox whose bundle sets no limit.
 const SANDBOX_PIDS: i64 = 4096;
@@ -288,7 +289,15 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
     // Taken out before Undo is dropped, which would remove it; dropped here it is only unlocked.
     drop(undo.directory.take());
     let sentry = undo.sentry.take();
-    Watched { init, sentry, root: options.root.clone(), id, subject: Subject::Container, deaf: false }
+    Watched {
+        init,
+        sentry,
+        root: options.root.clone(),
+        id,
+        subject: Subject::Container,
+        deaf: false,
+        workers: Workers::default(),
+    }
 }
 
 fn origin(id: &str, bundle: PathBuf, container: &Container, mode: Mode, cgroup_places: Vec<PathBuf>) -> Origin {

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use lazaret_profiles::plan::{Witness, sandbox};
 use lazaret_profiles::{bpf, syscalls};
-use lazaret_sentry::handoff::{self, FromSentry, Handoff, Interceptor, ToSentry};
+use lazaret_sentry::handoff::{self, Answer, FromSentry, Handoff, Interceptor, ToSentry};
 use lazaret_sentry::record::{Distinct, Line, Record, Summary, summarise};
 use lazaret_sentry::{Seat, serve};
 use nix::sched::CloneFlags;
@@ -161,7 +161,8 @@ impl Sentry {
     }
 
     pub(crate) fn answer(&self, ticket: u64, errno: i32) {
-        handoff::send_to_sentry(self.control.as_fd(), &ToSentry::HostnameAnswer { ticket, errno }, &[]).unwrap();
+        handoff::send_to_sentry(self.control.as_fd(), &ToSentry::Answer { ticket, answer: Answer::Errno(errno) }, &[])
+            .unwrap();
     }
 
     /// Waits for its own end and returns what it wrote.
