@@ -1,7 +1,6 @@
 //! What a runtime may leave behind on the host: mounts, cgroups, processes, state. Each is found by the tag of the test.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crate::deadline;
 
@@ -77,7 +76,7 @@ pub fn leases(below: &Path) -> Vec<PathBuf> {
 /// When something stays.
 #[track_caller]
 pub fn none(tag: &str) {
-    let gone = deadline::within(Duration::from_secs(5), || processes(tag).is_empty() && cgroups(tag).is_empty());
+    let gone = deadline::within(deadline::PATIENCE, || processes(tag).is_empty() && cgroups(tag).is_empty());
     let mounted = mounts(tag);
     assert!(
         gone && mounted.is_empty(),

@@ -42,7 +42,8 @@ fn take_cgroups_away(bundle: &Bundle) {
         for pid in std::fs::read_to_string(cgroup.join("cgroup.procs")).unwrap().lines() {
             std::fs::write(cgroup.parent().unwrap().join("cgroup.procs"), pid).unwrap();
         }
-        std::fs::remove_dir(&cgroup).unwrap();
+        // What has just been moved, or has just ended, keeps the directory busy for a moment.
+        deadline::until("an empty cgroup", || std::fs::remove_dir(&cgroup).is_ok());
     }
     assert!(leftover::cgroups(bundle.id()).is_empty());
 }
