@@ -18,7 +18,9 @@ const PAGE: u64 = 4096;
 pub(crate) fn request(registers: Registers) -> Request {
     let (row, route) = dispatch::route(&registers);
     let call = &registers.follow();
-    let mut arguments = arguments(call, row.map_or(&[], |row| signature::of(row.name)));
+    let parameters = row.map_or(&[][..], |row| signature::of(row.name));
+    let is_copied = parameters.iter().any(|parameter| parameter.kind.is_pointer());
+    let mut arguments = arguments(call, parameters);
     let subject = match route {
         Route::Refuse(errno, reason) => Subject::Refused { errno, reason },
         Route::Mount => Subject::Mount,
@@ -37,6 +39,7 @@ pub(crate) fn request(registers: Registers) -> Request {
         rule: row.map_or("unknown", |row| row.decided_by(call.arguments()).class.label()),
         arguments,
         subject,
+        is_copied,
     }
 }
 

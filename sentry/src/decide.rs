@@ -69,7 +69,7 @@ mod tests {
     const ROOT: Facts = Facts { may_set_hostname: true, effective_uid: Some(0) };
 
     fn request(subject: Subject) -> Request {
-        Request { syscall: "x".to_owned(), rule: "", arguments: Vec::new(), subject }
+        Request { syscall: "x".to_owned(), rule: "", arguments: Vec::new(), subject, is_copied: false }
     }
 
     fn named(name: Result<Vec<u8>, NameFault>) -> Request {

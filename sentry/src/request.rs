@@ -19,6 +19,8 @@ pub(crate) struct Request {
     pub(crate) arguments: Vec<Argument>,
     /// What there is to decide.
     pub(crate) subject: Subject,
+    /// Whether any of it comes from the caller's memory rather than from its registers.
+    pub(crate) is_copied: bool,
 }
 
 /// One argument as text.
@@ -107,6 +109,13 @@ impl Reason {
 }
 
 impl Request {
+    /// Whether the caller has to be known to wait still before anything is decided: its memory was read, or is going to
+    /// be written, or its rights were looked up, and its number may be another process's by now. A refusal on the
+    /// kernel's own copy of the registers is right in any case, and finds nobody if the caller is gone.
+    pub(crate) fn must_still_wait(&self) -> bool {
+        self.is_copied || !matches!(self.subject, Subject::Refused { .. })
+    }
+
     /// The line that tells this attempt from others, such as `mount -t tmpfs none on /mnt` or `unshare CLONE_NEWUSER`.
     pub(crate) fn what(&self) -> String {
         let line = self.mount_line().unwrap_or_else(|| {
@@ -152,7 +161,7 @@ mod tests {
     }
 
     fn request(syscall: &str, subject: Subject, arguments: Vec<Argument>) -> Request {
-        Request { syscall: syscall.to_owned(), rule: "", arguments, subject }
+        Request { syscall: syscall.to_owned(), rule: "", arguments, subject, is_copied: false }
     }
 
     fn refused() -> Subject {

@@ -50,6 +50,11 @@ pub(crate) fn of(name: &str) -> &'static [Parameter] {
 }
 
 impl Kind {
+    /// Whether it is read from guest memory.
+    pub(crate) fn is_pointer(self) -> bool {
+        matches!(self, Self::Path | Self::Name | Self::Counted)
+    }
+
     /// The text of a value that needs no look at guest memory; `None` for the kinds that do.
     pub(crate) fn text(self, value: u64) -> Option<String> {
         let low = value & 0xffff_ffff;

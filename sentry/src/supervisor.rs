@@ -83,7 +83,7 @@ impl<I: Interceptor> Supervisor<I> {
     fn handle(&mut self, caller: Caller, registers: Registers) -> Result<(), I::Error> {
         let request = copyin::request(registers);
         let facts = self.facts(caller, &request);
-        if !self.interceptor.is_waiting(caller) {
+        if request.must_still_wait() && !self.interceptor.is_waiting(caller) {
             // Killed meanwhile: what was read may be another process's. Nothing is decided and nobody to be answered.
             return Ok(());
         }
@@ -97,14 +97,14 @@ impl<I: Interceptor> Supervisor<I> {
         if matches!(verdict, Verdict::Kill) {
             finding.error = self.have_killed(&request);
         }
-        let errno = errno_name(&verdict);
+        let errno = errno(&verdict);
         let kind = self.kind(&request, &finding);
         // The caller stands still until it is answered, so that its executable is the one that called.
         let executable = self.shared.audit.wants(&kind).then(|| self.shared.tracees.executable(caller.pid));
         let is_delivered = self.interceptor.answer(caller, verdict)?;
         self.shared.audit.put(kind, |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
-            record((caller, executable), request, errno, finding, kind)
+            record((caller, executable), request, errno.map(errno_name), finding, kind)
         });
         Ok(())
     }
@@ -188,14 +188,18 @@ fn record(
     }
 }
 
-/// The symbol of the errno that the caller gets, such as `EPERM`.
-fn errno_name(verdict: &Verdict) -> Option<Cow<'static, str>> {
-    let errno = match verdict {
-        Verdict::Value(_) | Verdict::AddFd(_) | Verdict::Continue(_) => return None,
-        Verdict::Errno(errno) => *errno,
-        Verdict::Kill => Errno::EPERM,
-    };
-    Some(format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into())
+/// The errno that the caller gets.
+fn errno(verdict: &Verdict) -> Option<Errno> {
+    match verdict {
+        Verdict::Value(_) | Verdict::AddFd(_) | Verdict::Continue(_) => None,
+        Verdict::Errno(errno) => Some(*errno),
+        Verdict::Kill => Some(Errno::EPERM),
+    }
+}
+
+/// Its symbol, such as `EPERM`.
+fn errno_name(errno: Errno) -> Cow<'static, str> {
+    format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into()
 }
 
 #[cfg(test)]
@@ -204,8 +208,8 @@ mod tests {
 
     #[test]
     fn errno_is_named_and_a_value_is_none() {
-        assert_eq!(errno_name(&Verdict::Errno(Errno::EPERM)).as_deref(), Some("EPERM"));
-        assert_eq!(errno_name(&Verdict::Errno(Errno::EAFNOSUPPORT)).as_deref(), Some("EAFNOSUPPORT"));
-        assert_eq!(errno_name(&Verdict::Value(0)), None);
+        assert_eq!(errno(&Verdict::Errno(Errno::EPERM)).map(errno_name).as_deref(), Some("EPERM"));
+        assert_eq!(errno(&Verdict::Errno(Errno::EAFNOSUPPORT)).map(errno_name).as_deref(), Some("EAFNOSUPPORT"));
+        assert_eq!(errno(&Verdict::Value(0)), None);
     }
 }
