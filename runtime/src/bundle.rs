@@ -17,6 +17,7 @@ mod spelling;
 use std::path::{Path, PathBuf};
 
 use oci_spec::runtime::Spec;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
@@ -28,6 +29,16 @@ pub const CONFIG_NAME: &str = "config.json";
 /// Largest `config.json` that is read, in bytes. The largest real ones (privileged pods that list every host device
 /// and carry a seccomp profile) stay below 1 MiB.
 pub const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// The JSON file at `path`, which belongs to no bundle and is read with the same care.
+///
+/// # Errors
+/// Those of [`Bundle::load`] about the file.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, BundleError> {
+    let text = config_file::read(path)?;
+    config_file::parse_raw(path, &text)?;
+    config_file::parse_typed(path, &text)
+}
 
 /// A bundle whose `config.json` is well-formed JSON of the right types. What it asks for is still unchecked.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
 pub(crate) mod exec;
+mod records;
 pub(crate) mod trace;
 mod update;
 
@@ -37,6 +38,8 @@ pub(crate) struct Global {
     /// How trapped system calls reach the sentry
     #[arg(long, global = true, value_enum, default_value_t = InterceptorName::Auto)]
     pub(crate) interceptor: InterceptorName,
+    #[command(flatten)]
+    pub(crate) records: records::Records,
     /// Write log lines to this file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
@@ -185,6 +188,11 @@ pub(crate) enum Verb {
 }
 
 impl Verb {
+    /// Whether it makes a container.
+    pub(crate) fn makes_container(&self) -> bool {
+        matches!(self, Self::Run(_) | Self::Create(_) | Self::Do(_) | Self::Trace(_))
+    }
+
     /// For a verb that launches a process into a container: how many descriptors from 3 on are the caller's for it.
     pub(crate) fn passes_on(&self) -> Option<u32> {
         match self {
@@ -369,6 +377,8 @@ mod tests {
     #[test]
     fn what_callers_of_runc_send_is_understood() {
         for line in [
+            "--record-level metadata run ID",
+            "create --record-policy /f ID",
             "--root /r --log /l --log-format json --rootless=auto list --format=json",
             "--rootless=false ps --format json ID",
             "ps -f json ID",

@@ -13,6 +13,7 @@ use crate::namespaces::NamespaceError;
 use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
 use crate::policy::PolicyError;
+use crate::record_policy::RecordPolicyError;
 use crate::rootfs::RootfsError;
 use crate::rootless::RootlessError;
 use crate::sentry_link::SentryError;
@@ -85,6 +86,9 @@ pub enum Error {
     /// The sentry.
     #[error(transparent)]
     Sentry(#[from] SentryError),
+    /// Rules of what is recorded.
+    #[error(transparent)]
+    RecordPolicy(#[from] RecordPolicyError),
     /// The tracer.
     #[error(transparent)]
     Tracing(#[from] TracingError),
@@ -141,6 +145,7 @@ impl Error {
             Self::Tree(error) => error.code(),
             Self::Cgroup(error) => error.code(),
             Self::Sentry(error) => error.code(),
+            Self::RecordPolicy(error) => error.code(),
             Self::Tracing(error) => error.code(),
             Self::Launch(_) => 1550,
             Self::Channel(_) => 1551,
@@ -173,6 +178,7 @@ impl Error {
             Self::Cgroup(error) => error.hint(),
             Self::NetDevice(error) => error.hint(),
             Self::Hook(error) => error.hint(),
+            Self::RecordPolicy(error) => error.hint(),
             Self::Tracing(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
             Self::Update(_)
@@ -197,7 +203,9 @@ impl Error {
             Self::State(StateError::InvalidId { .. }) | Self::Bundle(_) | Self::Spec(_) | Self::Lifecycle(_) => {
                 Kind::Invalid
             }
-            Self::Update(_) | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
+            Self::Update(_)
+            | Self::RecordPolicy(_)
+            | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
             Self::Policy(_) => Kind::Denied,
             Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,

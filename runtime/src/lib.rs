@@ -27,6 +27,7 @@ pub mod network;
 pub mod options;
 mod overlay;
 pub mod policy;
+pub mod record_policy;
 pub mod rootfs;
 pub mod rootless;
 pub mod sealed;

@@ -16,6 +16,7 @@ use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome, TraceRequest};
 use lazaret::options::{Mode, Options};
 use lazaret::rootless;
+use lazaret_sentry::record_policy::Policy;
 
 use cli::{Cli, Verb};
 
@@ -41,8 +42,14 @@ fn main() -> ExitCode {
     let mode = cli.global.mode.mode();
     let interceptor = cli.global.interceptor.interceptor();
     let cgroup_driver = if cli.global.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
+    // Of what makes nothing, no rules are asked: a wrong file must not stand in the way of kill and delete.
+    let records = if cli.verb.makes_container() { cli.global.records.policy() } else { Ok(Policy::default()) };
+    let records = match records {
+        Ok(records) => records,
+        Err(error) => return report(&error.into(), FAILURE),
+    };
     let options = match cli.global.root() {
-        Ok(root) => Options { root, mode, interceptor, cgroup_driver },
+        Ok(root) => Options { root, mode, interceptor, cgroup_driver, records },
         Err(error) => return report(&error.into(), FAILURE),
     };
     if let Err(error) = become_root_inside(&options, &cli.verb) {

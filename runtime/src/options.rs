@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use lazaret_profiles::syscalls::Column;
+use lazaret_sentry::record_policy::Policy;
 
 use crate::cgroup::Driver;
 
@@ -22,6 +23,8 @@ pub struct Options {
     pub interceptor: Interceptor,
     /// Who makes the cgroups of a container that is created.
     pub cgroup_driver: Driver,
+    /// How much the sentry of a container that is created records.
+    pub records: Policy,
 }
 
 impl Default for Options {
@@ -31,6 +34,7 @@ impl Default for Options {
             mode: Mode::Sandbox,
             interceptor: Interceptor::Auto,
             cgroup_driver: Driver::Cgroupfs,
+            records: Policy::default(),
         }
     }
 }

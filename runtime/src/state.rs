@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lazaret_sentry::record_policy::Policy;
 use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
 
 use crate::cgroup::Cgroup;
@@ -81,6 +82,9 @@ pub struct Stored {
     /// How its trapped calls reach the sentry; `None` in native mode, and until that is known.
     #[serde(default)]
     pub interceptor: Option<Intercepted>,
+    /// How much its sentries record.
+    #[serde(default)]
+    pub records: Policy,
     /// Protections of the mode that do not hold here, in words.
     pub missing: Vec<String>,
     /// Why lazaret itself ended it, if it did.
@@ -104,6 +108,8 @@ pub struct Origin {
     pub mode: Mode,
     /// Where its cgroup may be made.
     pub cgroup_places: Vec<PathBuf>,
+    /// How much its sentries record.
+    pub records: Policy,
 }
 
 impl Stored {
@@ -128,6 +134,7 @@ impl Stored {
             sentry: None,
             monitor: None,
             interceptor: None,
+            records: origin.records,
             missing: Vec::new(),
             ended_by_lazaret: None,
         }
@@ -348,5 +355,22 @@ mod tests {
             assert!(matches!(path_of(Path::new("/r"), id), Err(StateError::InvalidId { .. })), "{id:?}");
         }
         assert_eq!(path_of(Path::new("/r"), "a_B-1.x+y").unwrap(), Path::new("/r/a_B-1.x+y"));
+    }
+
+    #[test]
+    fn state_from_before_the_rules_of_records_is_read() {
+        let origin = Origin {
+            oci_version: "1.0.2".to_owned(),
+            id: "old".to_owned(),
+            bundle: "/b".into(),
+            rootfs: "/b/rootfs".into(),
+            annotations: BTreeMap::new(),
+            mode: Mode::Sandbox,
+            cgroup_places: Vec::new(),
+            records: Policy::of(lazaret_sentry::record::Level::None),
+        };
+        let mut value = serde_json::to_value(Stored::creating(origin)).unwrap();
+        assert!(value.as_object_mut().unwrap().remove("records").is_some());
+        assert_eq!(serde_json::from_value::<Stored>(value).unwrap().records, Policy::default());
     }
 }

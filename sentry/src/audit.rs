@@ -9,7 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::io::Errno;
 
-use crate::record::{Dropped, Entry, Line, Outcome, Record, Summary, VERSION};
+use crate::record::{Dropped, Entry, Level, Line, Outcome, Record, Summary, VERSION};
+
 use crate::request::Reason;
 use crate::{clock, limits};
 
@@ -34,7 +35,7 @@ struct Pending {
 pub(crate) struct Kind {
     /// The container's id.
     pub(crate) container: String,
-    /// See `Request::what`.
+    /// See `Request::what`; below [`Level::Request`] the name of the call alone.
     pub(crate) what: String,
     /// What came of it.
     pub(crate) outcome: Outcome,
@@ -85,7 +86,10 @@ impl Audit {
     }
 
     /// Whether the next record of this kind would be written: a flood is counted, and costs no more than that.
-    pub(crate) fn wants(&self, kind: &Kind) -> bool {
+    pub(crate) fn wants(&self, level: Level, kind: &Kind) -> bool {
+        if level == Level::None {
+            return false;
+        }
         let pending = self.lock();
         let counted = pending.tally.get(kind).or_else(|| {
             let is_full = pending.tally.len() >= limits::DISTINCT;
@@ -94,9 +98,14 @@ impl Audit {
         counted.is_none_or(|count| *count < limits::RECORDS_OF_ONE_KIND)
     }
 
-    /// Counts a decision and queues its record, which is made only if it is wanted. Never blocks on the writer.
-    pub(crate) fn put(&self, kind: Kind, record: impl FnOnce(Kind) -> Record<'static>) {
-        if self.count(&kind) > limits::RECORDS_OF_ONE_KIND {
+    /// Counts a decision and queues its record, which is made only if it is wanted; one at [`Level::None`] is not, and
+    /// that is no drop. Never blocks on the writer.
+    pub(crate) fn put(&self, level: Level, kind: Kind, record: impl FnOnce(Kind) -> Record<'static>) {
+        let count = self.count(&kind);
+        if level == Level::None {
+            return;
+        }
+        if count > limits::RECORDS_OF_ONE_KIND {
             self.lock().dropped += 1;
             return;
         }

@@ -27,6 +27,7 @@ fn record(kind: Kind) -> Record<'static> {
     Record {
         version: VERSION,
         time: clock::now().into(),
+        level: Level::Request,
         container: kind.container.into(),
         pid: 7,
         exe: "/bin/sh".into(),
@@ -35,6 +36,7 @@ fn record(kind: Kind) -> Record<'static> {
         what: kind.what.into(),
         verdict: kind.outcome,
         errno: Some("EPERM".into()),
+        value: None,
         rule: "emulated".into(),
         technique: kind.reason.map(|reason| reason.technique.into()),
         why: kind.reason.map(|reason| reason.why.into()),
@@ -45,7 +47,7 @@ fn record(kind: Kind) -> Record<'static> {
 
 fn put(audit: &Audit, what: &str, times: u64) {
     for _ in 0..times {
-        audit.put(kind(what, Outcome::Refused), record);
+        audit.put(Level::Request, kind(what, Outcome::Refused), record);
     }
 }
 
@@ -62,7 +64,7 @@ fn summary(file: &OwnedFd) -> Vec<Distinct> {
 fn records_reach_the_file_and_the_summary_has_the_exact_counts() {
     let (audit, (mut ledger, file)) = (audit(), ledger(0));
     put(&audit, "a", 3);
-    audit.put(kind("b", Outcome::Answered), record);
+    audit.put(Level::Request, kind("b", Outcome::Answered), record);
     ledger.write_pending(&audit);
     put(&audit, "a", 1);
     ledger.write_pending(&audit);
@@ -98,8 +100,8 @@ fn flood_of_one_kind_stops_being_written_and_goes_on_being_counted() {
         put(&audit, "flood", 1);
         ledger.write_pending(&audit);
     }
-    assert!(!audit.wants(&kind("flood", Outcome::Refused)));
-    assert!(audit.wants(&kind("quiet", Outcome::Refused)));
+    assert!(!audit.wants(Level::Request, &kind("flood", Outcome::Refused)));
+    assert!(audit.wants(Level::Request, &kind("quiet", Outcome::Refused)));
     put(&audit, "quiet", 1);
     ledger.write_pending(&audit);
     ledger.write_summary(&audit);
@@ -163,4 +165,17 @@ fn file_that_cannot_be_written_costs_records_and_nothing_else() {
     put(&audit, "a", 2);
     ledger.write_pending(&audit);
     assert_eq!(ledger.dropped, 2);
+}
+
+#[test]
+fn decision_that_is_not_to_be_recorded_is_counted_and_no_drop() {
+    let (audit, (mut ledger, file)) = (audit(), ledger(0));
+    let quiet = || kind("mount", Outcome::Refused);
+    assert!(!audit.wants(Level::None, &quiet()));
+    audit.put(Level::None, quiet(), |_| panic!("no record is to be made"));
+    ledger.write_pending(&audit);
+    assert_eq!(text(&file), "");
+    ledger.write_summary(&audit);
+    assert!(text(&file).contains(r#""dropped":0,"#), "{}", text(&file));
+    assert_eq!(summary(&file)[0].count, 1);
 }

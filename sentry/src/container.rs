@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::handoff::{Handoff, VERSION};
+use crate::record_policy::{Policy, PolicyError};
 
 /// One container.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub(crate) struct Container {
     pub(crate) may_set_hostname: bool,
     /// When it started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
+    /// How much of each decision is recorded.
+    pub(crate) records: Policy,
     memory_limit: Option<OwnedFd>,
     memory_usage: Option<OwnedFd>,
 }
@@ -35,6 +38,9 @@ pub(crate) enum ContainerError {
         /// How many it says.
         expected: usize,
     },
+    /// Rules of what is recorded that are beyond the bounds, or fit nothing.
+    #[error("a handoff with rules that cannot be used")]
+    Records(#[source] PolicyError),
 }
 
 impl Container {
@@ -43,6 +49,7 @@ impl Container {
         if handoff.version != VERSION {
             return Err(ContainerError::Version(handoff.version));
         }
+        handoff.records.check().map_err(ContainerError::Records)?;
         let found = descriptors.len();
         let expected = 1 + usize::from(handoff.has_memory_limit) + usize::from(handoff.has_memory_usage);
         let mut descriptors = descriptors.into_iter();
@@ -56,6 +63,7 @@ impl Container {
             id: handoff.container,
             may_set_hostname: handoff.may_set_hostname,
             started: handoff.started,
+            records: handoff.records,
             memory_limit,
             memory_usage,
         };
@@ -90,6 +98,7 @@ mod tests {
             started: Duration::ZERO,
             sandbox_pid: 1,
             interceptor: Interceptor::Notify,
+            records: Policy::default(),
         }
     }
 
@@ -115,5 +124,11 @@ mod tests {
         }
         let old = Handoff { version: 0, ..handoff(false, false) };
         assert!(matches!(Container::accept(old, descriptors(1)), Err(ContainerError::Version(0))));
+    }
+
+    #[test]
+    fn rules_beyond_the_bounds_are_refused() {
+        let wrong = Handoff { records: Policy::new(Vec::new()), ..handoff(false, false) };
+        assert!(matches!(Container::accept(wrong, descriptors(1)), Err(ContainerError::Records(_))));
     }
 }

@@ -22,6 +22,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::record_policy::Policy;
 use crate::{limits, text};
 
 /// Version of the messages. The two sides are one binary, so any other version is an error.
@@ -82,6 +83,8 @@ pub struct Handoff {
     pub sandbox_pid: i32,
     /// How they are trapped.
     pub interceptor: Interceptor,
+    /// How much of each decision is recorded; checked by the receiver.
+    pub records: Policy,
 }
 
 /// What the sentry says.
@@ -313,6 +316,7 @@ mod tests {
             started: Duration::new(12, 34),
             sandbox_pid: 7,
             interceptor: Interceptor::Ptrace,
+            records: Policy::default(),
         }
     }
 

@@ -27,6 +27,7 @@ mod notify;
 mod ptrace;
 pub mod record;
 pub mod record_line;
+pub mod record_policy;
 mod request;
 mod signature;
 mod supervisor;

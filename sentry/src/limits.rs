@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-/// Bytes of one control packet. The largest message is a handoff: a container id of at most 1024 bytes and numbers.
+/// Bytes of one control packet. The largest message is a handoff: a container id of at most 1024 bytes, rules of at most
+/// [`RECORD_POLICY`] bytes, and numbers.
 pub const CONTROL_PACKET: usize = 4096;
 
 /// Descriptors that one control packet may carry: the listener and the two memory files.
@@ -31,6 +32,12 @@ pub const RECORDED_TEXT: usize = 256;
 
 /// Characters of the line that tells what was refused; it is also the key of the counts.
 pub const RECORDED_WHAT: usize = 160;
+
+/// Rules that say how much is recorded: each decision goes through them.
+pub const RECORD_RULES: usize = 32;
+
+/// Bytes of those rules as JSON: they come in a control packet.
+pub const RECORD_POLICY: usize = 2048;
 
 /// Bytes of records that may wait for the writer. A record has some 600 bytes, so a burst of 400 fits; what does not
 /// fit is counted as dropped.

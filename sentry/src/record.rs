@@ -38,6 +38,9 @@ pub struct Record<'a> {
     pub version: u32,
     /// When: RFC 3339, UTC, nanoseconds.
     pub time: Cow<'a, str>,
+    /// How much of the decision is in here.
+    #[serde(default)]
+    pub level: Level,
     /// The container's id.
     pub container: Cow<'a, str>,
     /// The calling thread, as the sentry sees it.
@@ -46,14 +49,16 @@ pub struct Record<'a> {
     pub exe: Cow<'a, str>,
     /// The system call by the name in the table.
     pub syscall: Cow<'a, str>,
-    /// Its arguments, decoded, by their names in the manual page.
+    /// Its arguments, decoded, by their names in the manual page; none below [`Level::Request`].
     pub args: Arguments<'a>,
-    /// The call in one line, without what differs from attempt to attempt.
+    /// The call in one line, without what differs from attempt to attempt; its name alone below [`Level::Request`].
     pub what: Cow<'a, str>,
     /// What came of it.
     pub verdict: Outcome,
     /// The name of the errno that the caller got, where it got one.
     pub errno: Option<Cow<'a, str>>,
+    /// What the call returned, where it did and from [`Level::RequestResponse`] on.
+    pub value: Option<i64>,
     /// The class of the table's row that decided.
     pub rule: Cow<'a, str>,
     /// The technique that was refused, a stable id.
@@ -64,6 +69,36 @@ pub struct Record<'a> {
     pub allow: Option<Cow<'a, str>>,
     /// Our own failure that made it a refusal.
     pub error: Option<Cow<'a, str>>,
+}
+
+/// How much of a decision is written down. Each holds what those before it hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub enum Level {
+    /// Nothing: it is counted under the name of its call alone.
+    None,
+    /// Who, when, which call, what came of it and why. No argument, so no text that the guest passed.
+    Metadata,
+    /// The arguments too.
+    #[default]
+    Request,
+    /// And what the call returned.
+    RequestResponse,
+}
+
+impl Level {
+    /// Every level, the least first.
+    pub const ALL: &[Self] = &[Self::None, Self::Metadata, Self::Request, Self::RequestResponse];
+
+    /// The word of it, which is Kubernetes'.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Metadata => "Metadata",
+            Self::Request => "Request",
+            Self::RequestResponse => "RequestResponse",
+        }
+    }
 }
 
 /// What came of a call.

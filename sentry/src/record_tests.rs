@@ -6,6 +6,7 @@ fn record(what: &'static str, verdict: Outcome) -> Record<'static> {
     Record {
         version: VERSION,
         time: "2026-01-01T00:00:00.000000000Z".into(),
+        level: Level::Request,
         container: "c1".into(),
         pid: 7,
         exe: "/bin/sh".into(),
@@ -14,6 +15,7 @@ fn record(what: &'static str, verdict: Outcome) -> Record<'static> {
         what: what.into(),
         verdict,
         errno: Some("EPERM".into()),
+        value: None,
         rule: "emulated".into(),
         technique: Some("escape.mount".into()),
         why: Some("why".into()),
@@ -75,6 +77,8 @@ fn record_is_one_line_with_its_documented_fields() {
         "technique",
         "why",
         "allow",
+        "level",
+        "value",
     ] {
         assert!(value.get(field).is_some(), "{field}");
     }

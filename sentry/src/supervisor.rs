@@ -15,7 +15,8 @@ use crate::handlers::{hostname, sysinfo};
 use crate::handoff::FromSentry;
 use crate::interceptor::{Arrival, Caller, Interceptor};
 use crate::monitor::{Monitor, MonitorError};
-use crate::record::{Arguments, Outcome, Record, VERSION};
+use crate::record::{Arguments, Level, Outcome, Record, VERSION};
+use crate::record_policy;
 use crate::request::{Reason, Request, Subject};
 use crate::tracee::{TraceeError, Tracees};
 use crate::verdict::{Registers, Verdict};
@@ -97,14 +98,15 @@ impl<I: Interceptor> Supervisor<I> {
         if matches!(verdict, Verdict::Kill) {
             finding.error = self.have_killed(&request);
         }
-        let errno = errno(&verdict);
-        let kind = self.kind(&request, &finding);
+        let (errno, value) = (errno(&verdict), value(&verdict));
+        let level = self.level(&request, &finding);
+        let kind = self.kind(level, &request, &finding);
         // The caller stands still until it is answered, so that its executable is the one that called.
-        let executable = self.shared.audit.wants(&kind).then(|| self.shared.tracees.executable(caller.pid));
+        let executable = self.shared.audit.wants(level, &kind).then(|| self.shared.tracees.executable(caller.pid));
         let is_delivered = self.interceptor.answer(caller, verdict)?;
-        self.shared.audit.put(kind, |kind| {
+        self.shared.audit.put(level, kind, |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
-            record((caller, executable), request, errno.map(errno_name), finding, kind)
+            record((caller, executable), (level, request), (errno.map(errno_name), value), finding, kind)
         });
         Ok(())
     }
@@ -140,10 +142,19 @@ impl<I: Interceptor> Supervisor<I> {
         })
     }
 
-    fn kind(&self, request: &Request, finding: &Finding) -> Kind {
+    fn level(&self, request: &Request, finding: &Finding) -> Level {
+        self.container.records.level(record_policy::Facts {
+            syscall: &request.syscall,
+            class: request.rule,
+            outcome: finding.outcome,
+            technique: finding.reason.map(|reason| reason.technique),
+        })
+    }
+
+    fn kind(&self, level: Level, request: &Request, finding: &Finding) -> Kind {
         Kind {
             container: self.container.id.clone(),
-            what: request.what(),
+            what: if level >= Level::Request { request.what() } else { request.syscall.clone() },
             outcome: finding.outcome,
             reason: finding.reason,
         }
@@ -163,15 +174,17 @@ impl Finding {
 
 fn record(
     (caller, executable): (Caller, String),
-    request: Request,
-    errno: Option<Cow<'static, str>>,
+    (level, request): (Level, Request),
+    (errno, value): (Option<Cow<'static, str>>, Option<i64>),
     finding: Finding,
     kind: Kind,
 ) -> Record<'static> {
-    let arguments = request.arguments.into_iter().map(|argument| (argument.name.into(), argument.text.into()));
+    let arguments = request.arguments.into_iter().filter(|_| level >= Level::Request);
+    let arguments = arguments.map(|argument| (argument.name.into(), argument.text.into()));
     Record {
         version: VERSION,
         time: clock::now().into(),
+        level,
         container: kind.container.into(),
         pid: caller.pid,
         exe: executable.into(),
@@ -180,6 +193,7 @@ fn record(
         what: kind.what.into(),
         verdict: kind.outcome,
         errno,
+        value: value.filter(|_| level >= Level::RequestResponse),
         rule: request.rule.into(),
         technique: kind.reason.map(|reason| reason.technique.into()),
         why: kind.reason.map(|reason| reason.why.into()),
@@ -200,6 +214,14 @@ fn errno(verdict: &Verdict) -> Option<Errno> {
 /// Its symbol, such as `EPERM`.
 fn errno_name(errno: Errno) -> Cow<'static, str> {
     format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into()
+}
+
+/// What the call returns to its caller, where that is known here.
+fn value(verdict: &Verdict) -> Option<i64> {
+    match verdict {
+        Verdict::Value(value) => Some(*value),
+        Verdict::Errno(_) | Verdict::AddFd(_) | Verdict::Kill | Verdict::Continue(_) => None,
+    }
 }
 
 #[cfg(test)]

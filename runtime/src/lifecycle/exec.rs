@@ -176,6 +176,7 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
         started: host.started(),
         cgroup: &host.cgroup,
         interceptor: host.interceptor(options),
+        records: &host.state.records,
     };
     let agent = attendance::connect_agent(&container, &host.state, pid, Status::Running)?;
     let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch, agent)?;

@@ -24,7 +24,7 @@ use crate::lifecycle::undo::Undo;
 use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, scheduling, without_root, workload};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
-use crate::options::{Mode, Options};
+use crate::options::Options;
 use crate::policy::{self, Admitted};
 use crate::rootless;
 use crate::sentry_link::{Sentry, Sight};
@@ -94,7 +94,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
     let cgroup_places = cgroup_places(options, &hierarchies, &container, &request.id)?;
-    let mut state = Stored::creating(origin(&request.id, bundle, &container, options.mode, cgroup_places));
+    let mut state = Stored::creating(origin(&request.id, bundle, &container, options, cgroup_places));
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref(), &container.hooks)?;
     let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
@@ -129,6 +129,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
         started: newborn::boot_time(),
         cgroup: &places.cgroup,
         interceptor: options.interceptor,
+        records: &options.records,
     };
     let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch, agent)?;
     undo.keep_sentry_if(confined.interceptor);
@@ -300,15 +301,16 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
     }
 }
 
-fn origin(id: &str, bundle: PathBuf, container: &Container, mode: Mode, cgroup_places: Vec<PathBuf>) -> Origin {
+fn origin(id: &str, bundle: PathBuf, container: &Container, options: &Options, cgroup_places: Vec<PathBuf>) -> Origin {
     Origin {
         oci_version: container.oci_version.clone(),
         id: id.to_owned(),
         bundle,
         rootfs: container.rootfs.clone(),
         annotations: container.annotations.clone(),
-        mode,
+        mode: options.mode,
         cgroup_places,
+        records: options.records.clone(),
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lazaret_sentry::handoff;
+use lazaret_sentry::record_policy::Policy;
 use rustix::process::Pid;
 
 use crate::cgroup::Cgroup;
@@ -42,6 +43,8 @@ pub(super) struct Watch<'a> {
     pub(super) cgroup: &'a Cgroup,
     /// What was asked for.
     pub(super) interceptor: Interceptor,
+    /// How much is recorded.
+    pub(super) records: &'a Policy,
 }
 
 /// Waits until the process is confined, and has the sentry trap its calls: by its listener, or by tracing it.
@@ -119,6 +122,7 @@ fn hand_over(
         started: watch.started,
         sandbox_pid: watch.pid.as_raw_nonzero().get(),
         interceptor,
+        records: watch.records.clone(),
     };
     let memory = [limit.as_ref(), usage.as_ref()].into_iter().flatten().map(AsFd::as_fd);
     let descriptors: Vec<BorrowedFd<'_>> = std::iter::once(trap).chain(memory).collect();

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use lazaret_sentry::record_policy::Policy;
+
 use crate::error::Error;
 use crate::options::Options;
 use crate::state::{self, Status, Stored};
@@ -29,7 +31,7 @@ pub struct OciState {
     /// When it was created (runc's key).
     pub created: String,
     /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.interceptor`,
-    /// `dev.lazaret.missing`, `dev.lazaret.ended`, `dev.lazaret.sentry.pid`.
+    /// `dev.lazaret.missing`, `dev.lazaret.ended`, `dev.lazaret.sentry.pid`, `dev.lazaret.record-level`.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -53,6 +55,7 @@ impl From<Stored> for OciState {
             ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
             ("dev.lazaret.ended", ended),
             ("dev.lazaret.sentry.pid", stored.sentry.filter(|_sentry| alive).map(|sentry| sentry.pid.to_string())),
+            ("dev.lazaret.record-level", stored.mode.is_confined().then(|| record_level(&stored.records))),
         ];
         let mut annotations = stored.annotations;
         annotations.extend(own.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
@@ -67,4 +70,9 @@ impl From<Stored> for OciState {
             annotations,
         }
     }
+}
+
+/// The level that holds for every decision, or how many rules choose it.
+fn record_level(records: &Policy) -> String {
+    records.single().map_or_else(|| format!("by {} rules", records.count()), |level| level.name().to_owned())
 }

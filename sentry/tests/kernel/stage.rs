@@ -13,6 +13,7 @@ use lazaret_profiles::plan::{Witness, sandbox};
 use lazaret_profiles::{bpf, syscalls};
 use lazaret_sentry::handoff::{self, Answer, FromSentry, Handoff, Interceptor, ToSentry};
 use lazaret_sentry::record::{Distinct, Line, Record, Summary, summarise};
+use lazaret_sentry::record_policy::Policy;
 use lazaret_sentry::{Seat, serve};
 use nix::sched::CloneFlags;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -325,6 +326,7 @@ pub(crate) fn plain() -> Handoff {
         started: Duration::ZERO,
         sandbox_pid: 1,
         interceptor: Interceptor::Notify,
+        records: Policy::default(),
     }
 }
 

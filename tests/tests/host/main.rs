@@ -40,6 +40,7 @@ mod pod;
 mod policy;
 mod privilege;
 mod process_attributes;
+mod record_levels;
 mod regressions;
 mod rootless;
 mod sentry;

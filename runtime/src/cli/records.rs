@@ -1,0 +1,54 @@
+//! The options that say how much is recorded. Called by `cli`; what they mean stands in the library.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use lazaret::record_policy::{self, RecordPolicyError};
+use lazaret_sentry::record::Level;
+use lazaret_sentry::record_policy::Policy;
+
+/// For the verbs that make a container.
+#[derive(Debug, Args)]
+pub(crate) struct Records {
+    /// How much of each refused or answered call is recorded [default: Request]
+    #[arg(long, global = true, value_enum, ignore_case = true, value_name = "LEVEL", conflicts_with = "record_policy")]
+    record_level: Option<LevelName>,
+    /// Rules that choose the level, first match, in a JSON file (docs/audit.md)
+    #[arg(long, global = true, value_name = "FILE")]
+    record_policy: Option<PathBuf>,
+}
+
+impl Records {
+    /// The rules.
+    ///
+    /// # Errors
+    /// When the file cannot be used.
+    pub(crate) fn policy(&self) -> Result<Policy, RecordPolicyError> {
+        match (&self.record_policy, self.record_level) {
+            (Some(path), _) => record_policy::read(path),
+            (None, Some(level)) => Ok(Policy::of(level.level())),
+            (None, None) => Ok(Policy::default()),
+        }
+    }
+}
+
+/// The words of Kubernetes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "PascalCase")]
+enum LevelName {
+    None,
+    Metadata,
+    Request,
+    RequestResponse,
+}
+
+impl LevelName {
+    fn level(self) -> Level {
+        match self {
+            Self::None => Level::None,
+            Self::Metadata => Level::Metadata,
+            Self::Request => Level::Request,
+            Self::RequestResponse => Level::RequestResponse,
+        }
+    }
+}
