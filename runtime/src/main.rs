@@ -165,13 +165,14 @@ fn exec(options: &Options, mut arguments: cli::exec::Exec) -> Result<u8, Error> 
         detach: arguments.detach,
         pid_file: arguments.pid_file,
         console_socket: arguments.console_socket,
+        returns_terminal: false,
         pidfd_socket: arguments.pidfd_socket,
         preserve_fds: arguments.preserve_fds,
         cgroups: arguments.cgroup,
         ignore_paused: arguments.ignore_paused,
     };
     match lifecycle::exec(options, request)? {
-        Executed::Detached(_pid) => Ok(0),
+        Executed::Detached(_process) => Ok(0),
         Executed::Ended(outcome) => Ok(tell_end(&outcome)),
     }
 }

@@ -1,41 +1,13 @@
-//! One task: what the daemon knows of a container, and the order in which its life may go.
+//! One task: its first process, and those that `exec` has added to it.
 //!
-//! Used by `tasks`. `turn` serialises start, delete and the announcement of the exit; states and signals never wait
-//! for it.
+//! Used by `tasks`.
 
-use std::io;
-use std::os::fd::OwnedFd;
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-use rustix::process::Signal;
-use tokio::sync::watch;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::ShimError;
-use crate::io::{Stdio, Streams};
-use crate::reaper::{Exit, Watch};
-
-/// How far a task has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Waiting for its start.
-    Created,
-    /// Started.
-    Running,
-    /// Its first process has ended and containerd has been told.
-    Stopped(Exit),
-}
-
-impl Phase {
-    /// The word for error messages.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Running => "running",
-            Self::Stopped(_) => "stopped",
-        }
-    }
-}
+use crate::process::{Phase, Process};
 
 /// A task.
 #[derive(Debug)]
@@ -44,90 +16,75 @@ pub(crate) struct Container {
     pub(crate) id: String,
     /// Absolute path of its bundle.
     pub(crate) bundle: PathBuf,
-    /// Process id of its first process.
-    pub(crate) pid: i32,
-    /// The stdio of its create request.
-    pub(crate) stdio: Stdio,
-    /// Its running copies.
-    pub(crate) streams: Streams,
-    /// Held by whoever changes its phase.
-    pub(crate) turn: tokio::sync::Mutex<()>,
-    /// Its exit as the reaper saw it, which may be before the phase says so.
-    pub(crate) reaped: Watch,
-    pidfd: OwnedFd,
-    phase: Mutex<Phase>,
-    stopped: watch::Sender<Option<Exit>>,
+    /// Its first process.
+    pub(crate) init: Arc<Process>,
+    added: Mutex<HashMap<String, Arc<Added>>>,
+}
+
+/// A process that `exec` adds.
+#[derive(Debug)]
+pub(crate) struct Added {
+    /// What it is to execute: an OCI `Process` as JSON.
+    pub(crate) spec: String,
+    /// The process.
+    pub(crate) process: Arc<Process>,
 }
 
 impl Container {
     /// A created container.
-    pub(crate) fn new(
-        (id, bundle): (String, PathBuf),
-        (pid, pidfd): (i32, OwnedFd),
-        (stdio, streams): (Stdio, Streams),
-        reaped: Watch,
-    ) -> Self {
-        Self {
-            id,
-            bundle,
-            pid,
-            stdio,
-            streams,
-            turn: tokio::sync::Mutex::default(),
-            reaped,
-            pidfd,
-            phase: Mutex::new(Phase::Created),
-            stopped: watch::Sender::new(None),
+    pub(crate) fn new(id: String, bundle: PathBuf, init: Arc<Process>) -> Self {
+        Self { id, bundle, init, added: Mutex::default() }
+    }
+
+    fn added_ones(&self) -> MutexGuard<'_, HashMap<String, Arc<Added>>> {
+        self.added.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a process to be started later.
+    pub(crate) fn add(&self, exec: &str, added: Added) -> Result<(), ShimError> {
+        let mut ones = self.added_ones();
+        if ones.contains_key(exec) {
+            return Err(ShimError::Exists(format!("{}/{exec}", self.id)));
         }
+        ones.insert(exec.to_owned(), Arc::new(added));
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Phase> {
-        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The added process of that id.
+    pub(crate) fn added(&self, exec: &str) -> Result<Arc<Added>, ShimError> {
+        let no_process = || ShimError::NoProcess { task: self.id.clone(), process: exec.to_owned() };
+        self.added_ones().get(exec).cloned().ok_or_else(no_process)
     }
 
-    /// How far it has come.
-    pub(crate) fn phase(&self) -> Phase {
-        *self.lock()
+    /// Forgets an added process.
+    pub(crate) fn forget(&self, exec: &str) {
+        self.added_ones().remove(exec);
     }
 
-    /// It has been started. To be called with the turn.
-    pub(crate) fn started(&self) {
-        *self.lock() = Phase::Running;
+    /// The process that a request means: the first one where `exec` is empty.
+    pub(crate) fn process(&self, exec: &str) -> Result<Arc<Process>, ShimError> {
+        if exec.is_empty() { Ok(Arc::clone(&self.init)) } else { self.added(exec).map(|one| Arc::clone(&one.process)) }
     }
 
-    /// It has ended. To be called with the turn.
-    pub(crate) fn ended(&self, exit: Exit) {
-        *self.lock() = Phase::Stopped(exit);
-        self.stopped.send_replace(Some(exit));
+    /// The added processes that have ended, though nobody may have been told yet.
+    pub(crate) fn ended_ones(&self) -> Vec<Arc<Process>> {
+        let ones = self.added_ones();
+        let processes = ones.values().map(|one| &one.process);
+        let has_ended = |process: &&Arc<Process>| {
+            process.phase() == Phase::Running && process.alive().is_some_and(|alive| alive.reaped.borrow().is_some())
+        };
+        processes.filter(has_ended).cloned().collect()
     }
 
-    /// Waits until it is stopped.
-    pub(crate) async fn stop(&self) -> Exit {
-        crate::reaper::exit_of_watch(self.stopped.subscribe()).await
-    }
-
-    /// Sends a signal to its first process, by its pidfd: never to another process of the same number.
-    pub(crate) fn signal(&self, signal: Signal) -> Result<(), ShimError> {
-        if self.reaped.borrow().is_some() {
-            return Err(ShimError::Finished);
-        }
-        match rustix::process::pidfd_send_signal(&self.pidfd, signal) {
-            Ok(()) => Ok(()),
-            Err(rustix::io::Errno::SRCH) => Err(ShimError::Finished),
-            Err(error) => {
-                let source = io::Error::from(error);
-                Err(ShimError::Signal { signal: signal.as_raw(), pid: self.pid, source })
-            }
-        }
+    /// The id of the added process that runs under this number.
+    pub(crate) fn exec_of(&self, pid: u32) -> Option<String> {
+        let ones = self.added_ones();
+        let found = ones.iter().find(|(_, one)| one.process.pid() == pid && one.process.phase() == Phase::Running);
+        found.map(|(exec, _)| exec.clone())
     }
 
     /// The error of a verb that does not fit.
-    pub(crate) fn wrong_status(&self, verb: &'static str) -> ShimError {
-        ShimError::WrongStatus { task: self.id.clone(), verb, status: self.phase().name() }
-    }
-
-    /// Process id as the protocol has it.
-    pub(crate) fn pid(&self) -> u32 {
-        self.pid.unsigned_abs()
+    pub(crate) fn wrong_status(&self, verb: &'static str, process: &Process) -> ShimError {
+        ShimError::WrongStatus { task: self.id.clone(), verb, status: process.phase().name() }
     }
 }

@@ -88,6 +88,9 @@ pub(crate) enum ShimError {
         #[source]
         source: io::Error,
     },
+    /// The terminal of a process.
+    #[error("cannot use the terminal of the process")]
+    Terminal(#[source] io::Error),
     /// A signal could not be sent.
     #[error("cannot send signal {signal} to process {pid}")]
     Signal {
@@ -131,6 +134,7 @@ impl ShimError {
             },
             Self::Stdio { .. }
             | Self::Pipe { .. }
+            | Self::Terminal(_)
             | Self::Signal { .. }
             | Self::Stats { .. }
             | Self::StillRunning(_) => Code::INTERNAL,

@@ -6,13 +6,20 @@
 
 use std::time::{Duration, SystemTime};
 
+use containerd_shim::protos::events::task::{
+    TaskCreate, TaskDelete, TaskExecAdded, TaskExecStarted, TaskExit, TaskIO, TaskPaused, TaskResumed, TaskStart,
+};
+use containerd_shim::protos::protobuf::{Error, well_known_types::any::Any};
 use containerd_shim::protos::shim::event::Envelope;
 use containerd_shim::protos::shim::events::ForwardRequest;
 use containerd_shim::protos::shim_async::{Client, EventsClient};
+use containerd_shim::protos::types::mount::Mount;
 use containerd_shim::protos::{topics, ttrpc};
 use tokio::sync::mpsc;
 
 use crate::happening::Happening;
+use crate::io::Stdio;
+use crate::reaper::Exit;
 use crate::typeurl::any;
 
 /// Events that may wait while containerd is away: a pod makes some ten in its life.
@@ -88,53 +95,8 @@ async fn send_one(address: &str, connection: &mut Option<EventsClient>, request:
     }
 }
 
-fn envelope(happening: Happening, namespace: &str) -> Result<Envelope, containerd_shim::protos::protobuf::Error> {
-    use containerd_shim::protos::events::task::{TaskCreate, TaskDelete, TaskExit, TaskIO, TaskStart};
-    let (topic, event) = match happening {
-        Happening::Created { id, bundle, mounts, stdio, pid } => {
-            let io = TaskIO {
-                stdin: stdio.stdin,
-                stdout: stdio.stdout,
-                stderr: stdio.stderr,
-                terminal: stdio.terminal,
-                ..TaskIO::default()
-            };
-            let event = TaskCreate {
-                container_id: id,
-                bundle,
-                rootfs: mounts,
-                io: Some(io).into(),
-                pid,
-                ..TaskCreate::default()
-            };
-            (topics::TASK_CREATE_EVENT_TOPIC, any(&event)?)
-        }
-        Happening::Started { id, pid } => {
-            let event = TaskStart { container_id: id, pid, ..TaskStart::default() };
-            (topics::TASK_START_EVENT_TOPIC, any(&event)?)
-        }
-        Happening::Exited { id, pid, exit } => {
-            let event = TaskExit {
-                container_id: id.clone(),
-                id,
-                pid,
-                exit_status: exit.status,
-                exited_at: Some(exit.at.into()).into(),
-                ..TaskExit::default()
-            };
-            (topics::TASK_EXIT_EVENT_TOPIC, any(&event)?)
-        }
-        Happening::Deleted { id, pid, exit } => {
-            let event = TaskDelete {
-                container_id: id,
-                pid,
-                exit_status: exit.status,
-                exited_at: Some(exit.at.into()).into(),
-                ..TaskDelete::default()
-            };
-            (topics::TASK_DELETE_EVENT_TOPIC, any(&event)?)
-        }
-    };
+fn envelope(happening: Happening, namespace: &str) -> Result<Envelope, Error> {
+    let (topic, event) = event(happening)?;
     Ok(Envelope {
         timestamp: Some(SystemTime::now().into()).into(),
         namespace: namespace.to_owned(),
@@ -142,6 +104,71 @@ fn envelope(happening: Happening, namespace: &str) -> Result<Envelope, container
         event: Some(event).into(),
         ..Envelope::default()
     })
+}
+
+/// The topic and the message of a happening.
+fn event(happening: Happening) -> Result<(&'static str, Any), Error> {
+    match happening {
+        Happening::Created { id, bundle, mounts, stdio, pid } => created((id, bundle), mounts, stdio, pid),
+        Happening::Started { id, pid } => {
+            let event = TaskStart { container_id: id, pid, ..TaskStart::default() };
+            Ok((topics::TASK_START_EVENT_TOPIC, any(&event)?))
+        }
+        Happening::ExecAdded { id, exec } => {
+            let event = TaskExecAdded { container_id: id, exec_id: exec, ..TaskExecAdded::default() };
+            Ok((topics::TASK_EXEC_ADDED_EVENT_TOPIC, any(&event)?))
+        }
+        Happening::ExecStarted { id, exec, pid } => {
+            let event = TaskExecStarted { container_id: id, exec_id: exec, pid, ..TaskExecStarted::default() };
+            Ok((topics::TASK_EXEC_STARTED_EVENT_TOPIC, any(&event)?))
+        }
+        Happening::Paused { id } => {
+            let event = TaskPaused { container_id: id, ..TaskPaused::default() };
+            Ok((topics::TASK_PAUSED_EVENT_TOPIC, any(&event)?))
+        }
+        Happening::Resumed { id } => {
+            let event = TaskResumed { container_id: id, ..TaskResumed::default() };
+            Ok((topics::TASK_RESUMED_EVENT_TOPIC, any(&event)?))
+        }
+        Happening::Exited { id, process, pid, exit } => exited((id, process), pid, exit),
+        Happening::Deleted { id, pid, exit } => deleted(id, pid, exit),
+    }
+}
+
+fn created(
+    (id, bundle): (String, String),
+    mounts: Vec<Mount>,
+    stdio: Stdio,
+    pid: u32,
+) -> Result<(&'static str, Any), Error> {
+    let Stdio { stdin, stdout, stderr, terminal } = stdio;
+    let io = TaskIO { stdin, stdout, stderr, terminal, ..TaskIO::default() };
+    let event =
+        TaskCreate { container_id: id, bundle, rootfs: mounts, io: Some(io).into(), pid, ..TaskCreate::default() };
+    Ok((topics::TASK_CREATE_EVENT_TOPIC, any(&event)?))
+}
+
+fn exited((task, process): (String, String), pid: u32, exit: Exit) -> Result<(&'static str, Any), Error> {
+    let event = TaskExit {
+        container_id: task,
+        id: process,
+        pid,
+        exit_status: exit.status,
+        exited_at: Some(exit.at.into()).into(),
+        ..TaskExit::default()
+    };
+    Ok((topics::TASK_EXIT_EVENT_TOPIC, any(&event)?))
+}
+
+fn deleted(id: String, pid: u32, exit: Exit) -> Result<(&'static str, Any), Error> {
+    let event = TaskDelete {
+        container_id: id,
+        pid,
+        exit_status: exit.status,
+        exited_at: Some(exit.at.into()).into(),
+        ..TaskDelete::default()
+    };
+    Ok((topics::TASK_DELETE_EVENT_TOPIC, any(&event)?))
 }
 
 #[cfg(test)]
@@ -154,7 +181,6 @@ mod tests {
     use containerd_shim::protos::ttrpc::r#async::{Server, TtrpcContext};
 
     use super::*;
-    use crate::reaper::Exit;
 
     struct Containerd(Arc<Mutex<Vec<String>>>);
 
@@ -177,7 +203,7 @@ mod tests {
             let (events, sender) = Events::new(socket.to_str().unwrap(), "ns");
             let exit = Exit { status: 0, at: SystemTime::UNIX_EPOCH };
             events.publish(Happening::Started { id: "a".into(), pid: 1 });
-            events.publish(Happening::Exited { id: "a".into(), pid: 1, exit });
+            events.publish(Happening::Exited { id: "a".into(), process: "a".into(), pid: 1, exit });
             tokio::task::yield_now().await;
             events.publish(Happening::Deleted { id: "a".into(), pid: 1, exit });
             drop(events);

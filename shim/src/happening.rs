@@ -30,14 +30,42 @@ pub(crate) enum Happening {
         /// Its first process.
         pid: u32,
     },
-    /// It ended.
-    Exited {
-        /// Its id.
+    /// A process was added to it, and does not run yet.
+    ExecAdded {
+        /// The task's id.
         id: String,
-        /// Its first process.
+        /// The process's id.
+        exec: String,
+    },
+    /// An added process was started.
+    ExecStarted {
+        /// The task's id.
+        id: String,
+        /// The process's id.
+        exec: String,
+        /// Its number.
+        pid: u32,
+    },
+    /// A process ended.
+    Exited {
+        /// The task's id.
+        id: String,
+        /// The process's id; the task's own for its first process.
+        process: String,
+        /// Its number.
         pid: u32,
         /// How.
         exit: Exit,
+    },
+    /// Its processes stand still.
+    Paused {
+        /// Its id.
+        id: String,
+    },
+    /// They run again.
+    Resumed {
+        /// Its id.
+        id: String,
     },
     /// It was deleted.
     Deleted {

@@ -17,6 +17,7 @@ mod io;
 mod launcher;
 mod log;
 mod place;
+mod process;
 mod reaper;
 mod rootfs;
 mod service;
@@ -24,6 +25,7 @@ mod socket;
 mod start;
 mod stats;
 mod tasks;
+mod terminal;
 mod typeurl;
 
 use std::io::Write;

@@ -2,27 +2,28 @@
 //!
 //! Used by `service`, which translates. Calls the launcher for what needs the runtime, the reaper for exits, and
 //! publishes what happens in the order create, start, exit, delete: the exit is announced by one background task per
-//! container, which takes the container's turn and so comes after a start that is under way.
+//! process, which takes the process's turn and so comes after a start that is under way.
 //!
-//! Locks: the map is never held across an await; a container's turn never while the map is held.
+//! Locks: the map is never held across an await; a process's turn never while the map is held.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use containerd_shim::protos::protobuf::well_known_types::any::Any;
 use containerd_shim::protos::types::mount::Mount;
 use rustix::process::Signal;
 use tokio::sync::Notify;
 
-use crate::container::{Container, Phase};
+use crate::container::{Added, Container};
 use crate::error::ShimError;
 use crate::events::Events;
 use crate::happening::Happening;
 use crate::io::{Stdio, Streams};
 use crate::launcher::{self, Call, Create, Launcher, Outcome, Rootfs};
+use crate::process::{Alive, Phase, Process};
 use crate::reaper::{Exit, Reaper, exit_of_watch};
 use crate::stats;
 
@@ -84,30 +85,40 @@ impl Tasks {
     /// Creates a task. Returns its first process.
     pub(crate) async fn create(&self, new: NewTask) -> Result<u32, ShimError> {
         let slot = self.reserve(&new.id)?;
-        let (streams, stdio) = Streams::open(&new.stdio)?;
-        let expecting = self.reaper.expect();
         let create =
             Create { id: new.id.clone(), bundle: new.bundle.clone(), rootfs: new.rootfs, by_systemd: new.by_systemd };
-        let descriptors = [stdio[0].as_fd(), stdio[1].as_fd(), stdio[2].as_fd()];
-        let (outcome, pidfd) = self.launcher.call(Call::Create(create), &descriptors).await?;
-        // The container holds its own copies; ours would keep its output from ever ending.
-        drop(stdio);
-        let (Outcome::Created { pid }, Some(pidfd)) = (outcome, pidfd.into_iter().next()) else {
-            return Err(ShimError::Launcher(std::io::ErrorKind::InvalidData.into()));
-        };
-        let reaped = expecting.claim(pid);
-        let stdio = new.stdio;
-        let container = Arc::new(Container::new((new.id, new.bundle), (pid, pidfd), (stdio.clone(), streams), reaped));
+        let init = Arc::new(Process::new(new.stdio.clone()));
+        self.bear(&init, Call::Create(create)).await?;
+        let container = Arc::new(Container::new(new.id, new.bundle, Arc::clone(&init)));
         self.events.publish(Happening::Created {
             id: container.id.clone(),
             bundle: container.bundle.display().to_string(),
             mounts: new.mounts,
-            stdio,
-            pid: container.pid(),
+            stdio: new.stdio,
+            pid: init.pid(),
         });
         slot.fill(&container);
-        tokio::spawn(announce_exit(Arc::clone(&container), self.events.clone()));
-        Ok(container.pid())
+        tokio::spawn(announce_exit(Arc::clone(&container), Arc::clone(&init), None, self.events.clone()));
+        Ok(init.pid())
+    }
+
+    /// Has the launcher make a process by `call`, with the stdio that it is to have.
+    async fn bear(&self, process: &Process, call: Call) -> Result<(), ShimError> {
+        let (prepared, ends) = Streams::open(&process.stdio)?;
+        let expecting = self.reaper.expect();
+        let descriptors: Vec<_> = ends.iter().flatten().map(AsFd::as_fd).collect();
+        let (outcome, along) = self.launcher.call(call, &descriptors).await?;
+        drop(descriptors);
+        // The process holds its own copies; ours would keep its output from ever ending.
+        drop(ends);
+        let mut along = along.into_iter();
+        let (Outcome::Born { pid }, Some(pidfd)) = (outcome, along.next()) else {
+            return Err(ShimError::Launcher(std::io::ErrorKind::InvalidData.into()));
+        };
+        let reaped = expecting.claim(pid);
+        let streams = prepared.with(along.next())?;
+        process.born(Alive { pid, pidfd, streams, reaped });
+        Ok(())
     }
 
     fn reserve(&self, id: &str) -> Result<Slot<'_>, ShimError> {
@@ -119,28 +130,71 @@ impl Tasks {
         Ok(Slot { tasks: self, id: Some(id.to_owned()) })
     }
 
-    /// Starts a created task. Returns its first process.
-    pub(crate) async fn start(&self, id: &str) -> Result<u32, ShimError> {
+    /// Starts a created task, or with `exec` a process that was added to it. Returns the process.
+    pub(crate) async fn start(&self, id: &str, exec: &str) -> Result<u32, ShimError> {
         let container = self.find(id)?;
-        let _turn = container.turn.lock().await;
-        if container.phase() != Phase::Created {
-            return Err(container.wrong_status("start"));
+        if !exec.is_empty() {
+            return self.start_added(&container, exec).await;
         }
-        container.streams.connect_input()?;
+        let init = &container.init;
+        let _turn = init.turn.lock().await;
+        if init.phase() != Phase::Created {
+            return Err(container.wrong_status("start", init));
+        }
+        if let Some(alive) = init.alive() {
+            alive.streams.connect_input()?;
+        }
         self.launcher.call(Call::Start { id: id.to_owned() }, &[]).await?;
-        container.started();
-        self.events.publish(Happening::Started { id: id.to_owned(), pid: container.pid() });
-        Ok(container.pid())
+        init.started();
+        self.events.publish(Happening::Started { id: id.to_owned(), pid: init.pid() });
+        Ok(init.pid())
     }
 
-    /// Sends a signal to the first process, or to all of them.
-    pub(crate) async fn kill(&self, id: &str, signal: u32, all: bool) -> Result<(), ShimError> {
+    /// Adds a process to a task, to be started later. `spec` is an OCI `Process` as JSON.
+    pub(crate) fn add(&self, id: &str, exec: &str, spec: String, stdio: Stdio) -> Result<(), ShimError> {
         let container = self.find(id)?;
-        let invalid =
-            || ShimError::Invalid { field: "signal", value: signal.to_string(), why: "not a signal (1 to 64)" };
-        let number = i32::try_from(signal).ok().filter(|number| (1..=64).contains(number)).ok_or_else(invalid)?;
+        if exec.is_empty() {
+            return Err(ShimError::Invalid { field: "exec_id", value: String::new(), why: "a process needs an id" });
+        }
+        if let Phase::Stopped(_) = container.init.phase() {
+            return Err(container.wrong_status("execute a process in", &container.init));
+        }
+        container.add(exec, Added { spec, process: Arc::new(Process::new(stdio)) })?;
+        self.events.publish(Happening::ExecAdded { id: id.to_owned(), exec: exec.to_owned() });
+        Ok(())
+    }
+
+    async fn start_added(&self, container: &Arc<Container>, exec: &str) -> Result<u32, ShimError> {
+        let added = container.added(exec)?;
+        let process = &added.process;
+        let _turn = process.turn.lock().await;
+        if process.phase() != Phase::Created {
+            return Err(container.wrong_status("start a process of", process));
+        }
+        let (id, exec) = (container.id.clone(), exec.to_owned());
+        self.bear(process, Call::Exec { id: id.clone(), process: added.spec.clone() }).await?;
+        process.started();
+        self.events.publish(Happening::ExecStarted { id, exec: exec.clone(), pid: process.pid() });
+        if let Some(alive) = process.alive() {
+            alive.streams.connect_input()?;
+        }
+        tokio::spawn(announce_exit(Arc::clone(container), Arc::clone(process), Some(exec), self.events.clone()));
+        Ok(process.pid())
+    }
+
+    /// Sends a signal to the first process of a task, to all of them, or with `exec` to a process that was added.
+    pub(crate) async fn kill(&self, id: &str, exec: &str, signal: u32, all: bool) -> Result<(), ShimError> {
+        let container = self.find(id)?;
+        let invalid = |why| ShimError::Invalid { field: "signal", value: signal.to_string(), why };
+        let number = i32::try_from(signal).ok().filter(|number| (1..=64).contains(number));
+        let number = number.ok_or_else(|| invalid("not a signal (1 to 64)"))?;
+        let process = container.process(exec)?;
         match Signal::from_named_raw(number) {
-            Some(signal) if !all => container.signal(signal),
+            Some(_) if !exec.is_empty() && process.phase() == Phase::Created => {
+                Err(container.wrong_status("signal a process of", &process))
+            }
+            Some(signal) if !all || !exec.is_empty() => process.signal(signal),
+            None if !exec.is_empty() => Err(invalid("a real-time signal reaches the first process of a task alone")),
             // Real-time signals, and whole cgroups, are the runtime's.
             _ => {
                 let call = Call::Kill { id: id.to_owned(), signal: number, all };
@@ -149,15 +203,65 @@ impl Tasks {
         }
     }
 
-    /// Deletes a task that is stopped, or that was never started. Returns its first process and how it ended.
-    pub(crate) async fn delete(&self, id: &str) -> Result<(u32, Exit), ShimError> {
+    /// Stops every process of a task until [`Tasks::resume`].
+    pub(crate) async fn pause(&self, id: &str) -> Result<(), ShimError> {
+        self.find(id)?;
+        self.launcher.call(Call::Pause { id: id.to_owned() }, &[]).await?;
+        self.events.publish(Happening::Paused { id: id.to_owned() });
+        Ok(())
+    }
+
+    /// Lets them run again.
+    pub(crate) async fn resume(&self, id: &str) -> Result<(), ShimError> {
+        self.find(id)?;
+        self.launcher.call(Call::Resume { id: id.to_owned() }, &[]).await?;
+        self.events.publish(Happening::Resumed { id: id.to_owned() });
+        Ok(())
+    }
+
+    /// Changes the limits of a task to those of `resources`, OCI `LinuxResources` as JSON.
+    pub(crate) async fn update(&self, id: &str, resources: String) -> Result<(), ShimError> {
+        self.find(id)?;
+        self.launcher.call(Call::Update { id: id.to_owned(), resources }, &[]).await.map(|_outcome| ())
+    }
+
+    /// Whether a task is paused.
+    pub(crate) fn is_paused(&self, id: &str) -> bool {
+        launcher::is_paused(&self.root, id)
+    }
+
+    /// Deletes a task, or with `exec` a process that was added to it: one that has ended, or was never started. Returns
+    /// the process and how it ended.
+    pub(crate) async fn delete(&self, id: &str, exec: &str) -> Result<(u32, Exit), ShimError> {
         let container = self.find(id)?;
-        if container.phase() == Phase::Created {
-            self.end_unstarted(&container).await?;
+        if exec.is_empty() { self.delete_task(&container).await } else { self.delete_added(&container, exec).await }
+    }
+
+    async fn delete_added(&self, container: &Container, exec: &str) -> Result<(u32, Exit), ShimError> {
+        let process = container.process(exec)?;
+        let _turn = process.turn.lock().await;
+        let exit = match process.phase() {
+            Phase::Stopped(exit) => exit,
+            Phase::Created => Exit { status: 0, at: SystemTime::now() },
+            Phase::Running => return Err(container.wrong_status("delete a process of", &process)),
+        };
+        if let Some(alive) = process.alive() {
+            alive.streams.drain(DRAIN).await;
         }
-        let _turn = container.turn.lock().await;
-        let Phase::Stopped(exit) = container.phase() else { return Err(container.wrong_status("delete")) };
-        container.streams.drain(DRAIN).await;
+        container.forget(exec);
+        Ok((process.pid(), exit))
+    }
+
+    async fn delete_task(&self, container: &Container) -> Result<(u32, Exit), ShimError> {
+        let (id, init) = (container.id.as_str(), &container.init);
+        if init.phase() == Phase::Created {
+            self.end_unstarted(container).await?;
+        }
+        let _turn = init.turn.lock().await;
+        let Phase::Stopped(exit) = init.phase() else { return Err(container.wrong_status("delete", init)) };
+        if let Some(alive) = init.alive() {
+            alive.streams.drain(DRAIN).await;
+        }
         // Not when it exits: the runtime's monitor writes the reason a moment later.
         if let Some(reason) = launcher::end_reason(&self.root, id) {
             tracing::warn!(container = id, reason, "lazaret ended the container");
@@ -171,35 +275,51 @@ impl Tasks {
             Err(error) => return Err(error),
         }
         self.map().remove(id);
-        self.events.publish(Happening::Deleted { id: id.to_owned(), pid: container.pid(), exit });
-        Ok((container.pid(), exit))
+        self.events.publish(Happening::Deleted { id: id.to_owned(), pid: init.pid(), exit });
+        Ok((init.pid(), exit))
     }
 
     async fn end_unstarted(&self, container: &Container) -> Result<(), ShimError> {
-        match container.signal(Signal::KILL) {
+        match container.init.signal(Signal::KILL) {
             Ok(()) | Err(ShimError::Finished) => {}
             Err(error) => return Err(error),
         }
-        let stopped = tokio::time::timeout(END, container.stop()).await;
+        let stopped = tokio::time::timeout(END, container.init.stop()).await;
         stopped.map(|_exit| ()).map_err(|_elapsed| ShimError::StillRunning(container.id.clone()))
     }
 
-    /// Every process of a task, as the host counts them.
-    pub(crate) fn pids(&self, id: &str) -> Result<Vec<u32>, ShimError> {
+    /// Every process of a task, as the host counts them, with its id if it was added.
+    pub(crate) fn pids(&self, id: &str) -> Result<Vec<(u32, Option<String>)>, ShimError> {
         let container = self.find(id)?;
         let pids = launcher::pids(&self.root, &container.id)?;
-        Ok(pids.into_iter().map(i32::unsigned_abs).collect())
+        Ok(pids.into_iter().map(i32::unsigned_abs).map(|pid| (pid, container.exec_of(pid))).collect())
+    }
+
+    /// Gives the terminal of a process another size, in characters.
+    pub(crate) fn resize(&self, id: &str, exec: &str, (columns, rows): (u32, u32)) -> Result<(), ShimError> {
+        let container = self.find(id)?;
+        let process = container.process(exec)?;
+        // A client that sees the terminal's size change before the process exists asks again.
+        let Some(alive) = process.alive() else {
+            return Err(container.wrong_status("resize the terminal of", &process));
+        };
+        let Some(terminal) = alive.streams.terminal() else { return Ok(()) };
+        let number = |field, value: u32| {
+            let invalid = |_too_big| ShimError::Invalid { field, value: value.to_string(), why: "more than 65535" };
+            u16::try_from(value).map_err(invalid)
+        };
+        terminal.resize(number("width", columns)?, number("height", rows)?).map_err(ShimError::Terminal)
     }
 
     /// Resource use of a task that runs.
     pub(crate) fn stats(&self, id: &str) -> Result<Any, ShimError> {
         let container = self.find(id)?;
-        if matches!(container.phase(), Phase::Stopped(_)) {
-            return Err(container.wrong_status("measure"));
+        if matches!(container.init.phase(), Phase::Stopped(_)) {
+            return Err(container.wrong_status("measure", &container.init));
         }
         let failed = |source| ShimError::Stats { task: id.to_owned(), source };
         let cpuacct = launcher::v1_directory(&self.root, id, "cpuacct");
-        stats::of_process(container.pid(), cpuacct.as_deref()).map_err(failed)
+        stats::of_process(container.init.pid(), cpuacct.as_deref()).map_err(failed)
     }
 
     /// Ends the shim if it has no task left.
@@ -216,7 +336,7 @@ impl Tasks {
 
     /// Whether no task runs any more.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.map().values().all(|task| matches!(task.as_ref().map(|task| task.phase()), Some(Phase::Stopped(_))))
+        self.map().values().all(|task| matches!(task.as_ref().map(|task| task.init.phase()), Some(Phase::Stopped(_))))
     }
 }
 
@@ -242,11 +362,20 @@ impl Drop for Slot<'_> {
     }
 }
 
-/// Waits for the end of a container and tells everybody: after its start has been told, if one is under way.
-async fn announce_exit(container: Arc<Container>, events: Events) {
-    let exit = exit_of_watch(container.reaped.clone()).await;
-    let _turn = container.turn.lock().await;
-    container.streams.abandon_input();
-    container.ended(exit);
-    events.publish(Happening::Exited { id: container.id.clone(), pid: container.pid(), exit });
+/// Waits for the end of a process and tells everybody: after its start has been told, if one is under way. What was
+/// added to a task and has ended with its first process is told before that one, as containerd expects it.
+async fn announce_exit(container: Arc<Container>, process: Arc<Process>, exec: Option<String>, events: Events) {
+    let Some(alive) = process.alive() else { return };
+    let exit = exit_of_watch(alive.reaped.clone()).await;
+    if exec.is_none() {
+        for added in container.ended_ones() {
+            added.stop().await;
+        }
+    }
+    let _turn = process.turn.lock().await;
+    alive.streams.abandon_input();
+    process.ended(exit);
+    let id = container.id.clone();
+    let name = exec.unwrap_or_else(|| id.clone());
+    events.publish(Happening::Exited { id, process: name, pid: process.pid(), exit });
 }

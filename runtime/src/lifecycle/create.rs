@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor, newborn};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor, newborn, terminal};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
@@ -29,9 +29,10 @@ pub fn create(options: &Options, request: CreateRequest) -> Result<Created, Erro
 /// Tells the caller the first process's id, and leaves a monitor with the container.
 fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created, Error> {
     let pidfd = launched.watched.init.try_clone().map_err(LifecycleError::Monitor)?;
+    let terminal = launched.terminal.as_ref().map(terminal::receive).transpose().map_err(LifecycleError::Relay)?;
     newborn::write_pid_file(pid_file, launched.pid)?;
     monitor::fork(launched.watched)?;
-    Ok(Created { pid: launched.pid, pidfd })
+    Ok(Created { pid: launched.pid, pidfd, terminal })
 }
 
 /// The common part of `create` and `run`.

@@ -23,7 +23,7 @@ use crate::lifecycle::fit::{self, Verb};
 use crate::lifecycle::foreground::{self, Outcome};
 use crate::lifecycle::newborn::{self, Watch};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, streams, workload};
+use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, streams, terminal, workload};
 use crate::namespaces::Shared;
 use crate::options::{Intercepted, Interceptor, Mode, Options};
 use crate::policy;
@@ -56,6 +56,8 @@ pub struct ExecRequest {
     pub pid_file: Option<PathBuf>,
     /// Socket that gets the terminal's master.
     pub console_socket: Option<PathBuf>,
+    /// With `detach` and without such a socket: give the terminal's master back in [`Executed`].
+    pub returns_terminal: bool,
     /// Socket that gets its pidfd.
     pub pidfd_socket: Option<PathBuf>,
     /// How many descriptors from 3 on it shall inherit.
@@ -70,9 +72,20 @@ pub struct ExecRequest {
 #[derive(Debug)]
 pub enum Executed {
     /// It runs, detached.
-    Detached(Pid),
+    Detached(Detached),
     /// It ended.
     Ended(Outcome),
+}
+
+/// A process that runs on.
+#[derive(Debug)]
+pub struct Detached {
+    /// Its number on the host. It is a child of the nearest subreaper above the caller.
+    pub pid: Pid,
+    /// Its pidfd.
+    pub pidfd: OwnedFd,
+    /// Its terminal's master, if it has one and the request wants it back.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// Executes a process in a container, and waits for its end unless `detach`.
@@ -88,8 +101,10 @@ pub fn exec(options: &Options, request: ExecRequest) -> Result<Executed, Error> 
     let host = Host::open(options, &request)?;
     let joined = join(options, &host, request)?;
     let Some(signals) = signals else {
+        let pidfd = joined.watched.init.try_clone().map_err(LifecycleError::Wait)?;
+        let terminal = joined.terminal.as_ref().map(terminal::receive).transpose().map_err(LifecycleError::Relay)?;
         leave(host, joined.watched)?;
-        return Ok(Executed::Detached(joined.pid));
+        return Ok(Executed::Detached(Detached { pid: joined.pid, pidfd, terminal }));
     };
     let mut watched = joined.watched;
     let waited = foreground::attend(&mut watched, joined.terminal.as_ref(), &signals);
@@ -151,8 +166,8 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     let container = configuration(host, &request.process)?;
     let shared = Shared::with(host.init.pid)?;
     let mappings = if shared.has_user() { idmap::mappings_of_process(host.init.pid)? } else { IdMappings::default() };
-    let relays = !request.detach && request.console_socket.is_none();
-    let (relayed, console) = workload::own_console(&container.process, relays)?.unzip();
+    let is_ours = (!request.detach || request.returns_terminal) && request.console_socket.is_none();
+    let (relayed, console) = workload::own_console(&container.process, is_ours)?.unzip();
     // Read after the numbers above: only if the process is still the same were they its own.
     if !host.init.is_alive() {
         return Err(LifecycleError::NotRunning { id: request.id, status: Status::Stopped.name() }.into());

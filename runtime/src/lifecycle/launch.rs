@@ -59,8 +59,8 @@ pub(super) struct Launch {
 
 impl Launch {
     fn own_console(&self) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
-        let relays = self.opening == Opening::Now && self.request.console_socket.is_none();
-        workload::own_console(&self.container.process, relays)
+        let is_ours = self.opening == Opening::Now || self.request.returns_terminal;
+        workload::own_console(&self.container.process, is_ours && self.request.console_socket.is_none())
     }
 }
 

@@ -48,7 +48,7 @@ pub use create::create;
 pub use default_config::{ConfigFileError, write_default_config};
 pub use delete::delete;
 pub use events::{Event, EventsError, events, parse_interval, stats};
-pub use exec::{Command, ExecRequest, Executed, Process as ExecProcess, exec};
+pub use exec::{Command, Detached, ExecRequest, Executed, Process as ExecProcess, exec};
 pub use features::features;
 pub use foreground::{Outcome, run, run_on_host_root, trace_on_host_root};
 pub use host_root::HostRoot;
@@ -76,6 +76,8 @@ pub struct CreateRequest {
     pub pid_file: Option<PathBuf>,
     /// Socket that gets the terminal's master when the bundle asks for a terminal.
     pub console_socket: Option<PathBuf>,
+    /// Without such a socket: give the terminal's master back in [`Created`].
+    pub returns_terminal: bool,
     /// Socket that gets the first process's pidfd.
     pub pidfd_socket: Option<PathBuf>,
     /// How many descriptors from 3 on the workload shall inherit.
@@ -91,6 +93,8 @@ pub struct Created {
     pub pid: Pid,
     /// The pidfd of that process.
     pub pidfd: OwnedFd,
+    /// Its terminal's master, if it has one and the request wants it back.
+    pub terminal: Option<OwnedFd>,
 }
 
 /// A verb that does not fit.

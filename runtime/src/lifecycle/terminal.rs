@@ -84,7 +84,8 @@ impl Drop for Terminal {
     }
 }
 
-fn receive(connection: &OwnedFd) -> io::Result<OwnedFd> {
+/// The master that a process sends over `connection`, before it is confined.
+pub(super) fn receive(connection: &OwnedFd) -> io::Result<OwnedFd> {
     let mut name = [0; 64];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);

@@ -64,6 +64,8 @@ pub enum Limits {
     StandardInput,
     /// The same in a file.
     File(PathBuf),
+    /// The same as text of the caller's.
+    Text(String),
     /// Single flags.
     Flags(Box<Flags>),
 }
@@ -129,6 +131,7 @@ impl Limits {
                 Ok(file) => parse(&path, file),
                 Err(source) => Err(UpdateError::Read { name: path, source }.into()),
             },
+            Self::Text(text) => parse(Path::new("the request"), text.as_bytes()),
             Self::Flags(flags) => {
                 let resources = flags.resources()?;
                 Ok(Bundle::of_resources(Path::new("command line"), &resources.to_string())?)

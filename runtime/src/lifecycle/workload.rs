@@ -64,8 +64,8 @@ pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interc
     Confinement { landlock: Some(scopes), paths, filter: Some(filter), oci, personality, memory_policy }
 }
 
-/// A connection for a terminal that is asked for and is `ours` to relay, because the process is waited for and no socket is
-/// named for it: our end, and that of the process.
+/// A connection for a terminal that is asked for and is `ours`, to relay because the process is waited for or to give
+/// back, since no socket is named for it: our end, and that of the process.
 pub(super) fn own_console(process: &Process, ours: bool) -> Result<Option<(OwnedFd, OwnedFd)>, LifecycleError> {
     (process.terminal && ours).then(terminal::connection).transpose().map_err(LifecycleError::Relay)
 }

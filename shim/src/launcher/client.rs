@@ -131,10 +131,11 @@ mod tests {
                         message: id,
                         hint: None,
                     };
-                    let (result, along) = match request.call {
-                        Call::Start { id } if id == "a" => (Ok(Outcome::Created { pid: 4 }), Some(pipe.as_fd())),
-                        Call::Start { id } => (Err(failure(id)), None),
-                        Call::Create(_) | Call::Kill { .. } | Call::Delete { .. } => panic!("not asked for"),
+                    let Call::Start { id } = request.call else { panic!("not asked for") };
+                    let (result, along) = if id == "a" {
+                        (Ok(Outcome::Born { pid: 4 }), Some(pipe.as_fd()))
+                    } else {
+                        (Err(failure(id)), None)
                     };
                     let answer = FromLauncher::Answer { ticket: request.ticket, result };
                     packet::send(&theirs, &answer, along.as_slice()).unwrap();
@@ -145,7 +146,7 @@ mod tests {
                 launcher.call(Call::Start { id: "b".into() }, &[]),
             );
             let (outcome, descriptors) = first.unwrap();
-            assert!(matches!(outcome, Outcome::Created { pid: 4 }));
+            assert!(matches!(outcome, Outcome::Born { pid: 4 }));
             assert_eq!(descriptors.len(), 1);
             assert!(matches!(second, Err(ShimError::Runtime(failure)) if failure.message == "b"));
             other_side.join().unwrap();

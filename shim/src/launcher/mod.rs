@@ -20,7 +20,7 @@ pub(crate) use client::Launcher;
 pub(crate) use orphan::delete as delete_without;
 pub(crate) use packet::pair;
 pub(crate) use process::run;
-pub(crate) use runtime::{Runtime, close_inherited, end_reason, fork, known_pid, now, pids, v1_directory};
+pub(crate) use runtime::{Runtime, close_inherited, end_reason, fork, is_paused, known_pid, now, pids, v1_directory};
 
 /// A request of the daemon.
 #[derive(Debug, Serialize, Deserialize)]
@@ -49,6 +49,30 @@ pub(crate) enum Call {
         signal: i32,
         /// To every process of the container rather than to its first.
         all: bool,
+    },
+    /// Execute a further process in it. Its three stdio descriptors come along, but for one with a terminal.
+    Exec {
+        /// The container.
+        id: String,
+        /// An OCI `Process` as JSON.
+        process: String,
+    },
+    /// Stop its processes.
+    Pause {
+        /// The container.
+        id: String,
+    },
+    /// Let them run again.
+    Resume {
+        /// The container.
+        id: String,
+    },
+    /// Change its limits.
+    Update {
+        /// The container.
+        id: String,
+        /// OCI `LinuxResources` as JSON.
+        resources: String,
     },
     /// Remove what is left of it.
     Delete {
@@ -100,7 +124,7 @@ pub(crate) enum Rootfs {
 /// What the launcher says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum FromLauncher {
-    /// The outcome of a request. A pidfd of the container's init comes along with `Created`.
+    /// The outcome of a request. With `Born` a pidfd comes along, and behind it the master of a terminal, if there is one.
     Answer {
         /// Of the request.
         ticket: u64,
@@ -112,9 +136,9 @@ pub(crate) enum FromLauncher {
 /// What came of a request that succeeded.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Outcome {
-    /// The container stands.
-    Created {
-        /// Process id of its init.
+    /// The process exists: a container's first one, or an added one.
+    Born {
+        /// Its number.
         pid: i32,
     },
     /// Done.

@@ -4,15 +4,15 @@
 //! processes become children of the daemon; sentries and monitors are children of the launcher, which reaps them.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::WaitOptions;
 
-use super::runtime::Runtime;
-use super::{Call, FromLauncher, Outcome, Request, packet};
+use super::runtime::{Newborn, Runtime};
+use super::{Call, Failure, FromLauncher, Outcome, Request, packet};
 
 /// Serves requests from `socket` until it is closed. Returns the process's exit status.
 pub(crate) fn run(socket: &OwnedFd, runtime: &Runtime) -> u8 {
@@ -55,18 +55,31 @@ fn answer_one(socket: &OwnedFd, runtime: &Runtime) -> io::Result<bool> {
         other => other?,
     };
     let ticket = request.ticket;
-    let (result, pidfd) = match request.call {
-        Call::Create(create) => match runtime.create(create, descriptors) {
-            Ok((pid, pidfd)) => (Ok(Outcome::Created { pid }), Some(pidfd)),
-            Err(failure) => (Err(failure), None),
-        },
-        Call::Start { id } => (runtime.start(&id).map(|()| Outcome::Done), None),
-        Call::Kill { id, signal, all } => (runtime.kill(&id, signal, all).map(|()| Outcome::Done), None),
-        Call::Delete { id, force } => (runtime.delete(&id, force).map(|()| Outcome::Done), None),
+    let (result, newborn) = match carry_out(runtime, request.call, descriptors) {
+        Ok(newborn) => {
+            (Ok(newborn.as_ref().map_or(Outcome::Done, |newborn| Outcome::Born { pid: newborn.pid })), newborn)
+        }
+        Err(failure) => (Err(failure), None),
     };
-    let along = pidfd.as_ref().map(AsFd::as_fd);
-    packet::send(socket, &FromLauncher::Answer { ticket, result }, along.as_slice())?;
+    let along = newborn.iter().flat_map(|newborn| std::iter::once(&newborn.pidfd).chain(&newborn.terminal));
+    let along: Vec<BorrowedFd<'_>> = along.map(AsFd::as_fd).collect();
+    packet::send(socket, &FromLauncher::Answer { ticket, result }, &along)?;
     Ok(true)
+}
+
+/// Has the library do it. A process comes back from what makes one.
+fn carry_out(runtime: &Runtime, call: Call, descriptors: Vec<OwnedFd>) -> Result<Option<Newborn>, Failure> {
+    match call {
+        Call::Create(create) => return runtime.create(create, descriptors).map(Some),
+        Call::Exec { id, process } => return runtime.exec(id, process, descriptors).map(Some),
+        Call::Start { id } => runtime.start(&id),
+        Call::Kill { id, signal, all } => runtime.kill(&id, signal, all),
+        Call::Pause { id } => runtime.pause(&id),
+        Call::Resume { id } => runtime.resume(&id),
+        Call::Update { id, resources } => runtime.update(&id, resources),
+        Call::Delete { id, force } => runtime.delete(&id, force),
+    }
+    .map(|()| None)
 }
 
 fn reap() {

@@ -26,20 +26,68 @@ impl Runtime {
         Self { options: Options { root, ..Options::default() } }
     }
 
-    /// Creates a container. `stdio` are its standard input, output and error.
-    pub(crate) fn create(&self, create: Create, stdio: Vec<OwnedFd>) -> Result<(i32, OwnedFd), Failure> {
+    /// Creates a container. `stdio` are its standard input, output and error, unless it is to have a terminal.
+    pub(crate) fn create(&self, create: Create, stdio: Vec<OwnedFd>) -> Result<Newborn, Failure> {
         let mut stdio = stdio.into_iter();
         let request = lifecycle::CreateRequest {
             id: create.id,
             bundle: create.bundle,
             stdio: std::array::from_fn(|_| stdio.next()),
             rootfs: rootfs(create.rootfs),
+            returns_terminal: true,
             ..lifecycle::CreateRequest::default()
         };
         let cgroup_driver = if create.by_systemd { Driver::Systemd } else { Driver::Cgroupfs };
         let options = Options { cgroup_driver, ..self.options.clone() };
         let created = lifecycle::create(&options, request).map_err(failure)?;
-        Ok((created.pid.as_raw_nonzero().get(), created.pidfd))
+        Ok(Newborn { pid: created.pid.as_raw_nonzero().get(), pidfd: created.pidfd, terminal: created.terminal })
+    }
+
+    /// Executes a process in a container. `text` is an OCI `Process`, `stdio` as in [`Runtime::create`].
+    pub(crate) fn exec(&self, id: String, text: String, stdio: Vec<OwnedFd>) -> Result<Newborn, Failure> {
+        let mut stdio = stdio.into_iter();
+        let request = lifecycle::ExecRequest {
+            id,
+            process: lifecycle::ExecProcess::Json { source: PathBuf::from("the exec request"), text },
+            stdio: std::array::from_fn(|_| stdio.next()),
+            detach: true,
+            pid_file: None,
+            console_socket: None,
+            returns_terminal: true,
+            pidfd_socket: None,
+            preserve_fds: 0,
+            cgroups: Vec::new(),
+            ignore_paused: false,
+        };
+        match lifecycle::exec(&self.options, request).map_err(failure)? {
+            lifecycle::Executed::Detached(process) => Ok(Newborn {
+                pid: process.pid.as_raw_nonzero().get(),
+                pidfd: process.pidfd,
+                terminal: process.terminal,
+            }),
+            lifecycle::Executed::Ended(_) => Err(Failure {
+                kind: FailureKind::Other,
+                code: 0,
+                exit_status: 125,
+                message: "the runtime waited for a process that was to be detached".to_owned(),
+                hint: None,
+            }),
+        }
+    }
+
+    /// Stops its processes.
+    pub(crate) fn pause(&self, id: &str) -> Result<(), Failure> {
+        lifecycle::pause(&self.options, id).map_err(failure)
+    }
+
+    /// Lets them run again.
+    pub(crate) fn resume(&self, id: &str) -> Result<(), Failure> {
+        lifecycle::resume(&self.options, id).map_err(failure)
+    }
+
+    /// Changes its limits to those of `resources`, OCI `LinuxResources` as JSON.
+    pub(crate) fn update(&self, id: &str, resources: String) -> Result<(), Failure> {
+        lifecycle::update(&self.options, id, lifecycle::Limits::Text(resources)).map_err(failure)
     }
 
     /// Lets it execute its program.
@@ -57,6 +105,22 @@ impl Runtime {
     pub(crate) fn delete(&self, id: &str, force: bool) -> Result<(), Failure> {
         lifecycle::delete(&self.options, id, force).map_err(failure)
     }
+}
+
+/// A process that the library has made.
+#[derive(Debug)]
+pub(crate) struct Newborn {
+    /// Its number on the host.
+    pub(crate) pid: i32,
+    /// Its pidfd.
+    pub(crate) pidfd: OwnedFd,
+    /// Its terminal's master, if it has one.
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+/// Whether a container is paused.
+pub(crate) fn is_paused(root: &Path, id: &str) -> bool {
+    lazaret::state::peek(root, id).is_ok_and(|stored| stored.status() == lazaret::state::Status::Paused)
 }
 
 /// A child of this single-threaded process that runs `child` on a copy of its memory and ends with its result. Returns

@@ -193,22 +193,116 @@ fn a_pod_is_one_shim() {
     }
 }
 
-/// A terminal is not served yet: the caller is told so by name, and nothing is left.
-#[test]
-#[ignore = "needs root: containerd, terminals"]
-fn a_terminal_is_served_or_refused_by_name() {
-    let containerd = Containerd::start();
-    let id = scratch::tag();
-    let arguments = ["run", "--rm", "--tty", "--runtime", RUNTIME, image::NAME, &id, "sh", "-c", "'tty; exit 3'"];
-    let command = containerd.command(&arguments);
+/// Runs `command` with a terminal of its own, as a user has one.
+fn at_a_terminal(command: &std::process::Command) -> outcome::Outcome {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    let line = format!("stty columns 77 rows 33; {}", words.join(" "));
     let mut script = std::process::Command::new(lazaret_tests::programs::installed("script"));
-    script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
-    let outcome = outcome::run(&mut script);
-    let is_served = outcome.status == 3 && outcome.stdout.contains("/dev/");
-    let is_refused = outcome.stdout.contains("terminal") && outcome.stdout.contains("not implemented");
-    assert!(is_served || is_refused, "{outcome:?}");
+    outcome::run(script.args(["--quiet", "--return", "--command", &line, "/dev/null"]))
+}
+
+#[test]
+#[ignore = "needs root: containerd, terminals"]
+fn a_terminal_has_the_size_of_the_users_and_its_status_comes_back() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    // The size comes a moment after the start, as with any shim: ctr sends it then.
+    let script = "'tty; until [ \"$(stty size)\" = \"33 77\" ]; do sleep 0.1; done; stty size; exit 3'";
+    let arguments = ["run", "--rm", "--tty", "--runtime", RUNTIME, image::NAME, &id, "sh", "-c", script];
+    let outcome = at_a_terminal(&containerd.command(&arguments));
+    assert_eq!(outcome.status, 3, "{outcome:?}\n{}", containerd.log());
+    assert!(outcome.stdout.contains("/dev/pts/0") && outcome.stdout.contains("33 77"), "{outcome:?}");
     deadline::until("the shim to go", || containerd.shims().is_empty());
     leftover::none(&id);
+}
+
+/// The words of `ctr tasks exec`.
+fn exec_of<'a>(id: &'a str, name: &'a str, command: &[&'a str]) -> Vec<&'a str> {
+    [&["tasks", "exec", "--exec-id", name, id], command].concat()
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_process_is_executed_with_output_input_and_status() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    containerd.detach(&id, &["sleep", "1000"]);
+    let outcome = containerd.ctr(&exec_of(&id, "one", &["sh", "-c", "hostname >&2; cat /proc/1/comm; exit 5"]));
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (5, "sleep\n"), "{outcome:?}\n{}", containerd.log());
+    // Its id is free again, and what it reads ends.
+    let mut command = containerd.command(&exec_of(&id, "one", &["sh", "-c", "cat; echo end"]));
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut writer, b"line\n").unwrap();
+    drop(writer);
+    let outcome = outcome::run_with_input(command.stdin(reader));
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (0, "line\nend\n"), "{outcome:?}");
+    let missing = containerd.ctr(&exec_of(&id, "two", &["/no/such/program"]));
+    assert_ne!(missing.status, 0);
+    assert!(missing.stderr.contains("/no/such/program"), "{missing:?}");
+    // Behind the same walls: an attack fails, honest work does not.
+    for (name, attack) in [("three", "mount-tmpfs"), ("four", "io-uring")] {
+        let outcome = containerd.ctr(&exec_of(&id, name, &["/attacker", attack]));
+        assert!(!verdict::of(&outcome).ok, "{outcome:?}");
+    }
+    assert!(verdict::of(&containerd.ctr(&exec_of(&id, "five", &["/attacker", "honest-files"]))).ok);
+    containerd.ctr(&["tasks", "kill", "--signal", "KILL", &id]).succeeds();
+    deadline::until("the task to stop", || containerd.ctr(&["tasks", "ls"]).stdout.contains("STOPPED"));
+    containerd.ctr(&["tasks", "delete", &id]).succeeds();
+    containerd.ctr(&["containers", "delete", &id]).succeeds();
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    leftover::none(&id);
+}
+
+#[test]
+#[ignore = "needs root: containerd, terminals"]
+fn an_executed_process_has_a_terminal_and_can_be_killed() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    containerd.detach(&id, &["sleep", "1000"]);
+    let words = ["tasks", "exec", "--tty", "--exec-id", "tty", &id, "sh", "-c", "'tty; exit 4'"];
+    let outcome = at_a_terminal(&containerd.command(&words));
+    assert!(outcome.status == 4 && outcome.stdout.contains("/dev/pts/0"), "{outcome:?}\n{}", containerd.log());
+    let mut killed = containerd.command(&["tasks", "exec", "--exec-id", "long", &id, "sleep", "1001"]);
+    let child = killed.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    deadline::until("it to run", || containerd.ctr(&["tasks", "ps", &id]).stdout.contains("long"));
+    containerd.ctr(&["tasks", "kill", "--exec-id", "long", "--signal", "KILL", &id]).succeeds();
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(137));
+    // The task itself goes on.
+    assert!(containerd.ctr(&["tasks", "ls"]).stdout.contains("RUNNING"));
+    containerd.ctr(&["tasks", "delete", "--force", &id]).succeeds();
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_paused_task_says_so_stands_still_and_goes_on() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    containerd.detach(&id, &["sleep", "1000"]);
+    containerd.ctr(&["tasks", "pause", &id]).succeeds();
+    assert!(containerd.ctr(&["tasks", "ls"]).stdout.contains("PAUSED"));
+    let refused = containerd.ctr(&["tasks", "exec", "--exec-id", "x", &id, "true"]);
+    assert_ne!(refused.status, 0);
+    assert!(refused.stderr.contains("paused"), "{refused:?}");
+    assert_ne!(containerd.ctr(&["tasks", "pause", &id]).status, 0, "a second time");
+    containerd.ctr(&["tasks", "resume", &id]).succeeds();
+    assert!(containerd.ctr(&["tasks", "ls"]).stdout.contains("RUNNING"));
+    containerd.ctr(&["tasks", "exec", "--exec-id", "y", &id, "true"]).succeeds();
+    containerd.ctr(&["tasks", "delete", "--force", &id]).succeeds();
+}
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn output_goes_to_a_log_file_whole() {
+    let containerd = Containerd::start();
+    let id = scratch::tag();
+    let directory = scratch::Scratch::new();
+    let log = directory.join("new/log");
+    let uri = format!("file://{}", log.display());
+    let script = "dd if=/dev/zero bs=1M count=64 2>/dev/null; echo end >&2";
+    let arguments = ["run", "--detach", "--log-uri", &uri, "--runtime", RUNTIME, image::NAME, &id, "sh", "-c", script];
+    containerd.ctr(&arguments).succeeds();
+    deadline::until("the task to stop", || containerd.ctr(&["tasks", "ls"]).stdout.contains("STOPPED"));
+    containerd.ctr(&["tasks", "delete", &id]).succeeds();
+    assert_eq!(std::fs::metadata(&log).unwrap().len(), (64 << 20) + 4);
 }
