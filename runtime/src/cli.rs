@@ -145,7 +145,7 @@ impl InterceptorName {
 pub(crate) enum Verb {
     /// Run a command over the host's root file system, in the sandbox; its writes are thrown away
     Do(Do),
-    /// Run a command as do does, and print its system calls with the kernel's answers and the mode's verdicts
+    /// Print the system calls of a command, run as do does, or of a container, with the kernel's answers and verdicts
     Trace(trace::Trace),
     /// Create a container, start it, wait for its end and delete it
     Run(Create),
@@ -190,7 +190,7 @@ pub(crate) enum Verb {
 impl Verb {
     /// Whether it makes a container.
     pub(crate) fn makes_container(&self) -> bool {
-        matches!(self, Self::Run(_) | Self::Create(_) | Self::Do(_) | Self::Trace(_))
+        self.passes_on().is_some() && !matches!(self, Self::Exec(_))
     }
 
     /// For a verb that launches a process into a container: how many descriptors from 3 on are the caller's for it.
@@ -198,6 +198,7 @@ impl Verb {
         match self {
             Self::Run(create) | Self::Create(create) => Some(create.preserve_fds),
             Self::Exec(exec) => Some(exec.preserve_fds),
+            Self::Trace(trace) if trace.id.is_some() => None,
             Self::Do(_) | Self::Trace(_) => Some(0),
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
@@ -395,6 +396,8 @@ mod tests {
             "events --stats ID",
             "events --interval=5s ID",
             "events --records -f ID",
+            "trace -c -o /f ID",
+            "trace -e A=1 -- ls -l",
             "spec -b /b",
             "features",
             "exec --pid-file /p --process /f --tty --console-socket /s --detach ID",

@@ -147,6 +147,9 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
 
 fn trace(options: &Options, arguments: cli::trace::Trace) -> Result<u8, Error> {
     let request = TraceRequest { output: arguments.output, summary: arguments.summary };
+    if let Some(id) = arguments.id {
+        return lifecycle::trace_container(options, &id, request).map(|()| 0);
+    }
     let outcome = lifecycle::trace_on_host_root(options, arguments.command, &arguments.env, request)?;
     tell_refusals(&outcome);
     Ok(tell_end(&outcome))

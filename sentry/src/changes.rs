@@ -13,7 +13,35 @@ use crate::sys::ptrace::{self as sys, Change};
 #[derive(Debug, Default)]
 pub(crate) struct Changes(VecDeque<(i32, Change)>);
 
+/// What is known without a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// The next change of this tracee.
+    Change(i32, Change),
+    /// No tracee has changed.
+    Nothing,
+    /// This thread has no tracee.
+    NoTracee,
+}
+
 impl Changes {
+    /// The next change, without a wait for one.
+    ///
+    /// # Errors
+    /// As wait4(2).
+    pub(crate) fn known(&mut self) -> Result<Known, Errno> {
+        let end = loop {
+            match sys::wait(false) {
+                Ok(Some(change)) => self.0.push_back(change),
+                Ok(None) => break Known::Nothing,
+                Err(Errno::CHILD) => break Known::NoTracee,
+                Err(Errno::INTR) => {}
+                Err(cause) => return Err(cause),
+            }
+        };
+        Ok(self.0.pop_front().map_or(end, |(pid, change)| Known::Change(pid, change)))
+    }
+
     /// Whether [`Changes::next`] will wait, unless a change comes meanwhile.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

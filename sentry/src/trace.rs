@@ -1,11 +1,13 @@
 //! `lazaret trace`: a tracer on the host's side that writes down each call of a container, with the kernel's answer and
 //! the table's verdict.
 //!
-//! It only watches: no register and no memory of a tracee is changed, and filter and sentry decide as without it. When it
-//! dies, the kernel kills what it traced. What runs before the first program is executed is lazaret's own and left out.
+//! It only watches: no register and no memory of a tracee is changed, and filter and sentry decide as without it. What it
+//! has followed from the start ([`Follower::seize`]) the kernel kills when it dies, and what runs before the first program is
+//! executed is lazaret's own and left out. What ran already ([`Follower::attach`]) outlives it.
 //!
 //! Called by the runtime in a process of its own, not by the sentry: to the kernel the tracer is a thread.
 
+mod attached;
 mod line;
 mod shapes;
 mod summary;
@@ -20,6 +22,7 @@ use rustix::io::Errno;
 use crate::changes::Changes;
 use crate::sys::ptrace::{self as waiting, Change};
 use crate::sys::stops::{self, Stop};
+pub use attached::{Wait, Woken};
 use line::Call;
 use summary::Summary;
 
@@ -47,6 +50,9 @@ pub enum FollowError {
         #[source]
         source: Errno,
     },
+    /// Waiting for signals failed.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
     /// The stream cannot be written.
     #[error("cannot write the stream")]
     Output(#[source] io::Error),
@@ -106,25 +112,35 @@ impl<W: Write> Follower<W> {
     /// See [`FollowError`]; the caller is to end then, and the kernel kills what was traced.
     pub fn follow(mut self) -> Result<(), FollowError> {
         while let Some((pid, change)) = self.next()? {
-            match change {
-                Change::Signal(stops::CALL) => self.at_call(pid)?,
-                Change::Signal(signal) => resume(pid, signal)?,
-                Change::Executed => {
-                    self.executed(pid);
-                    resume(pid, 0)?;
-                }
-                Change::Event | Change::Call => {
-                    self.thread(pid);
-                    resume(pid, 0)?;
-                }
-                Change::GroupStop => match waiting::listen(pid) {
-                    // In another stop meanwhile, of which we will be told.
-                    Ok(()) | Err(Errno::IO | Errno::SRCH) => {}
-                    Err(source) => return Err(FollowError::Resume { pid, source }),
-                },
-                Change::End => self.ended(pid)?,
-            }
+            self.at(pid, change)?;
         }
+        self.finish()
+    }
+
+    /// A tracee has changed.
+    fn at(&mut self, pid: i32, change: Change) -> Result<(), FollowError> {
+        match change {
+            Change::Signal(stops::CALL) => self.at_call(pid),
+            Change::Signal(signal) => resume(pid, signal),
+            Change::Executed => {
+                self.executed(pid);
+                resume(pid, 0)
+            }
+            Change::Event | Change::Call => {
+                self.thread(pid);
+                resume(pid, 0)
+            }
+            Change::GroupStop => match waiting::listen(pid) {
+                // In another stop meanwhile, of which we will be told.
+                Ok(()) | Err(Errno::IO | Errno::SRCH) => Ok(()),
+                Err(source) => Err(FollowError::Resume { pid, source }),
+            },
+            Change::End => self.ended(pid),
+        }
+    }
+
+    /// Writes what is left to write.
+    fn finish(&mut self) -> Result<(), FollowError> {
         if self.form.summary {
             self.output.write_all(self.summary.table().as_bytes()).map_err(FollowError::Output)?;
         }
@@ -176,7 +192,7 @@ impl<W: Write> Follower<W> {
     /// A thread that executes takes the id of its process's first thread over, and its call goes along.
     fn executed(&mut self, pid: i32) {
         self.has_executed = true;
-        let former = stops::former_id(pid).ok().filter(|former| *former != pid);
+        let former = stops::message_id(pid).ok().filter(|former| *former != pid);
         if let Some(thread) = former.and_then(|former| self.threads.remove(&former)) {
             self.threads.insert(pid, thread);
         }

@@ -21,6 +21,7 @@ pub(super) enum Verb {
     Resume,
     Update,
     Events,
+    Trace,
 }
 
 impl Verb {
@@ -31,6 +32,7 @@ impl Verb {
             Self::Kill | Self::Update | Self::Events | Self::ExecAtThaw => {
                 &[Status::Created, Status::Running, Status::Paused]
             }
+            Self::Trace => &[Status::Running],
             Self::Pause | Self::Exec => &[Status::Created, Status::Running],
             Self::Resume => &[Status::Paused],
             // As runc: callers delete a container that they never started, without force.
@@ -48,6 +50,7 @@ impl Verb {
             Self::Resume => "resume",
             Self::Update => "update",
             Self::Events => "show events of",
+            Self::Trace => "trace",
         }
     }
 
@@ -56,7 +59,7 @@ impl Verb {
     fn misses_a_process(self, status: Status) -> bool {
         match self {
             Self::Start | Self::Delete => false,
-            Self::Pause | Self::Resume => status == Status::Stopped,
+            Self::Pause | Self::Resume | Self::Trace => status == Status::Stopped,
             Self::Kill | Self::Update | Self::Events | Self::Exec | Self::ExecAtThaw => {
                 matches!(status, Status::Creating | Status::Stopped)
             }
@@ -127,7 +130,7 @@ mod tests {
 
     /// What each verb says in each status, in the order of [`Status::ALL`]: `ok`, `gone` (the words of a process that has
     /// ended) or `wrong`.
-    const EXPECTED: [(Verb, [&str; 5]); 9] = [
+    const EXPECTED: [(Verb, [&str; 5]); 10] = [
         (Verb::Start, ["wrong", "ok", "wrong", "wrong", "wrong"]),
         (Verb::Exec, ["gone", "ok", "ok", "wrong", "gone"]),
         (Verb::ExecAtThaw, ["gone", "ok", "ok", "ok", "gone"]),
@@ -137,6 +140,7 @@ mod tests {
         (Verb::Resume, ["wrong", "wrong", "wrong", "ok", "gone"]),
         (Verb::Update, ["gone", "ok", "ok", "ok", "gone"]),
         (Verb::Events, ["gone", "ok", "ok", "ok", "gone"]),
+        (Verb::Trace, ["wrong", "wrong", "ok", "wrong", "gone"]),
     ];
 
     #[test]

@@ -11,6 +11,7 @@ use crate::rootfs::Rootfs;
 use crate::state::Status;
 
 mod agent;
+mod attach;
 mod attendance;
 mod create;
 mod default_config;
@@ -44,6 +45,7 @@ mod update;
 mod without_root;
 mod workload;
 
+pub use attach::trace_container;
 pub use create::create;
 pub use default_config::{ConfigFileError, write_default_config};
 pub use delete::delete;

@@ -49,6 +49,12 @@ pub enum TracingError {
         /// The tracer's words.
         why: String,
     },
+    /// The tracer of a container that runs ended before it was told to.
+    #[error("tracing ended, and the container goes on: {why}")]
+    Ended {
+        /// The tracer's words.
+        why: String,
+    },
     /// The tracer ended before the container, which the kernel then killed.
     #[error("the tracer failed, and the kernel killed what it traced; the stream is not complete")]
     Incomplete,
@@ -64,6 +70,7 @@ impl TracingError {
             Self::Occupied => 1672,
             Self::Refused { .. } => 1673,
             Self::Incomplete => 1674,
+            Self::Ended { .. } => 1676,
         }
     }
 
@@ -75,7 +82,9 @@ impl TracingError {
             Self::Refused { .. } => {
                 "the host may forbid it: see /proc/sys/kernel/yama/ptrace_scope and its security modules"
             }
-            Self::Incomplete => "see that the stream's reader stays and that its file system has room",
+            Self::Incomplete | Self::Ended { .. } => {
+                "see that the stream's reader stays and that its file system has room"
+            }
             Self::Output { .. } | Self::Process(_) => return None,
         };
         Some(hint.to_owned())
@@ -98,6 +107,11 @@ impl Stream {
             Some(path) => File::create(&path).map_err(|source| TracingError::Output { path, source })?.into(),
         };
         Ok(Self { output, summary })
+    }
+
+    /// What it is made of: where it is written, and whether only a table is.
+    pub(super) fn into_parts(self) -> (OwnedFd, bool) {
+        (self.output, self.summary)
     }
 
     /// Traces `pid`, which waits for our word, in a process of its own.

@@ -158,7 +158,7 @@ pub(crate) fn set_result(pid: i32, value: i64) -> Result<(), Errno> {
 
 /// A request that exchanges no memory of ours.
 pub(super) fn request(request: c_uint, pid: i32, address: u64, data: u64) -> Result<c_long, Errno> {
-    // SAFETY: none of the requests that come here (SEIZE, INTERRUPT, CONT, SYSCALL, LISTEN, POKEUSER) reads or writes memory
+    // SAFETY: none of the requests that come here (SEIZE, INTERRUPT, CONT, SYSCALL, LISTEN, DETACH, POKEUSER) reads or writes memory
     // of this process: address and data are numbers to them.
     let code = unsafe { libc::ptrace(request, pid, address, data) };
     if code < 0 { Err(last_errno()) } else { Ok(code) }

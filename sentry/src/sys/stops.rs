@@ -12,8 +12,10 @@ use super::{halves, last_errno};
 
 /// `EXITKILL`: a stream that ends early must not look like a program that did no more. `TRACESYSGOOD` marks the stops of
 /// calls. No `TRACESECCOMP`: a filter's `SECCOMP_RET_TRACE` stays what it is without a tracer, `ENOSYS`.
-const OPTIONS: u64 = (libc::PTRACE_O_EXITKILL
-    | libc::PTRACE_O_TRACESYSGOOD
+const OPTIONS: u64 = libc::PTRACE_O_EXITKILL as u64 | OPTIONS_TO_LET_GO;
+
+/// The same for what is to outlive the tracer.
+const OPTIONS_TO_LET_GO: u64 = (libc::PTRACE_O_TRACESYSGOOD
     | libc::PTRACE_O_TRACEFORK
     | libc::PTRACE_O_TRACEVFORK
     | libc::PTRACE_O_TRACECLONE
@@ -40,6 +42,16 @@ pub(crate) fn seize(pid: i32) -> Result<(), Errno> {
     ptrace::request(libc::PTRACE_SEIZE, pid, 0, OPTIONS).map(|_nothing| ())
 }
 
+/// The same, of what the end of the tracer lets go.
+pub(crate) fn seize_to_let_go(pid: i32) -> Result<(), Errno> {
+    ptrace::request(libc::PTRACE_SEIZE, pid, 0, OPTIONS_TO_LET_GO).map(|_nothing| ())
+}
+
+/// Lets a stopped tracee go on untraced; with a signal other than 0, which it gets.
+pub(crate) fn detach(pid: i32, signal: c_int) -> Result<(), Errno> {
+    ptrace::request(libc::PTRACE_DETACH, pid, 0, u64::from(signal.cast_unsigned())).map(|_nothing| ())
+}
+
 /// Stops `pid` once; a call in which it waits is begun again by the kernel.
 pub(crate) fn interrupt(pid: i32) -> Result<(), Errno> {
     ptrace::request(libc::PTRACE_INTERRUPT, pid, 0, 0).map(|_nothing| ())
@@ -50,8 +62,8 @@ pub(crate) fn resume(pid: i32, signal: c_int) -> Result<(), Errno> {
     ptrace::request(libc::PTRACE_SYSCALL, pid, 0, u64::from(signal.cast_unsigned())).map(|_nothing| ())
 }
 
-/// The id that a thread had before it executed a program, of `pid` in that stop.
-pub(crate) fn former_id(pid: i32) -> Result<i32, Errno> {
+/// The id that the stop of `pid` is about: of what it has started, or the one that it had before it executed a program.
+pub(crate) fn message_id(pid: i32) -> Result<i32, Errno> {
     let mut id: c_ulong = 0;
     // SAFETY: PTRACE_GETEVENTMSG writes one unsigned long through the fourth argument, which is one and exclusively
     // borrowed.

@@ -1,5 +1,6 @@
 //! lazaret as an ordinary user: with the own id alone, and with ids of /etc/subuid.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
@@ -257,5 +258,30 @@ fn honest_programs_work() {
             let honest = verdict::of(&user.run(&Bundle::attacker(&[act])));
             assert!(honest.ok, "{act}: {honest:?}");
         }
+    }
+}
+
+/// The owner of a container may trace it, and nobody else but root.
+#[test]
+#[ignore = "needs root: to become an ordinary user"]
+fn own_container_can_be_traced_with_its_children() {
+    for user in [User::new(), User::with_subordinate_ids()] {
+        let bundle = Bundle::shell("while :; do sleep 0.01; done & while :; do echo mine >/dev/null; sleep 0.01; done");
+        launch(&user, "sandbox", &bundle);
+        let file = user.home().join("stream");
+        let mut tracer = user.command(&["trace", "-o", &file.display().to_string(), bundle.id()]).spawn().unwrap();
+        let parents = || {
+            let text = std::fs::read_to_string(&file).unwrap_or_default();
+            let lines = text.lines().filter(|line| line.contains(" wait4("));
+            lines.filter_map(|line| line.split(' ').next().map(str::to_owned)).collect::<BTreeSet<_>>()
+        };
+        deadline::until("the shell and its child", || parents().len() == 2);
+        let by_another = User::new();
+        let root = user.root().display().to_string();
+        assert_ne!(by_another.verb(&["--root", &root, "trace", bundle.id()]).status, 0);
+        user.verb(&["kill", bundle.id(), "KILL"]).succeeds();
+        assert!(tracer.wait().unwrap().success(), "it ends with the container");
+        user.verb(&["delete", "--force", bundle.id()]).succeeds();
+        user.nothing_left();
     }
 }

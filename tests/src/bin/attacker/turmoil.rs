@@ -23,6 +23,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("exec-by-thread-once", exec_by_thread_once),
     ("job-control", job_control),
     ("call-in-flight", call_in_flight),
+    ("busy", busy),
 ];
 
 fn assure(holds: bool, what: &str) -> Outcome {
@@ -218,4 +219,32 @@ fn call_in_flight(_: &[String]) -> Outcome {
     loop {
         std::thread::park();
     }
+}
+
+/// Threads that call without a pause, and others that come and go, until standard input ends.
+fn busy(_: &[String]) -> Outcome {
+    let over = AtomicBool::new(false);
+    println!("busy");
+    std::thread::scope(|scope| {
+        let calls = || {
+            let mut all_refused = true;
+            while !over.load(Ordering::SeqCst) {
+                all_refused &= refused() && call(libc::SYS_getppid, &[]).is_ok();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            all_refused
+        };
+        let workers = [scope.spawn(calls), scope.spawn(calls)];
+        let newcomers = scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                std::thread::scope(|inner| drop(inner.spawn(own_thread)));
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let read = std::io::stdin().read_to_end(&mut Vec::new()).step("read");
+        over.store(true, Ordering::SeqCst);
+        let is_well = workers.into_iter().all(|worker| worker.join().unwrap_or(false)) && newcomers.join().is_ok();
+        read?;
+        assure(is_well, "every call was answered as it has to be")
+    })
 }
