@@ -182,6 +182,16 @@ impl Handler {
     /// Every handler, in the order of the declaration.
     pub const ALL: &[Self] = &[Self::Mount, Self::Umount2, Self::Sysinfo, Self::Sethostname, Self::Setdomainname];
 
+    /// What it does where an option of the container asks for it, in a few words for lists and documentation.
+    #[must_use]
+    pub const fn on_request(self) -> &'static str {
+        match self {
+            Self::Mount => "with --nested: tmpfs, proc, devpts, overlay, binds, more restrictions",
+            Self::Umount2 => "with --nested: what was mounted so",
+            Self::Sysinfo | Self::Sethostname | Self::Setdomainname => "",
+        }
+    }
+
     /// The technique that a refusal by this handler is recorded as; `None` where it cannot be one.
     #[must_use]
     pub const fn refused_as(self) -> Option<Event> {

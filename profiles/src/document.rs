@@ -4,6 +4,7 @@
 //! nothing: every word comes from the table and the rules.
 
 use crate::class::Class;
+use crate::nested::FileSystem;
 use crate::plan::{Action, Plan};
 use crate::syscalls::{Choice, Column, Family, Row, TABLE};
 
@@ -12,13 +13,20 @@ pub const BEGIN: &str = "<!-- begin: system calls, from the table -->";
 /// The line after the section.
 pub const END: &str = "<!-- end: system calls -->";
 
-/// What an argument-checked call may be asked for; the technique of a refusal that is recorded; empty for the rest.
+/// The line before the file systems of `--nested`.
+pub const BEGIN_NESTED: &str = "<!-- begin: nested mounts, from the table -->";
+/// The line after them.
+pub const END_NESTED: &str = "<!-- end: nested mounts -->";
+
+/// What an argument-checked call may be asked for, and an emulated one on request; the technique of a refusal that is
+/// recorded; empty for the rest.
 #[must_use]
 pub fn rule(choice: &Choice) -> &'static str {
     match choice.class {
         Class::Arg(rule) => rule.lets_through(),
         Class::DenyNotify(event) => event.technique(),
-        Class::Native | Class::Emulate(_) | Class::Deny(_) => "",
+        Class::Emulate(handler) => handler.on_request(),
+        Class::Native | Class::Deny(_) => "",
     }
 }
 
@@ -72,6 +80,25 @@ pub fn section() -> String {
         }
     }
     text.push_str(&format!("{END}\n"));
+    text
+}
+
+/// What may be mounted with `--nested`, as Markdown between [`BEGIN_NESTED`] and [`END_NESTED`].
+#[must_use]
+pub fn nested_section() -> String {
+    let mut text = format!("{BEGIN_NESTED}\n| file system | option | values | unless set |\n|---|---|---|---|\n");
+    for filesystem in FileSystem::ALL {
+        for option in filesystem.options() {
+            let default = match option.default {
+                Some("") => "set",
+                Some(default) => default,
+                None => "",
+            };
+            let (name, values) = (option.name, option.takes.words());
+            text.push_str(&format!("| {} | {name} | {values} | {default} |\n", filesystem.name()));
+        }
+    }
+    text.push_str(&format!("{END_NESTED}\n"));
     text
 }
 

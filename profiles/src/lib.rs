@@ -22,6 +22,7 @@
 //! * **event**: the name of an escape technique ([`class::Event`]), for audit records.
 //! * **witness**: who sees a refused call ([`plan::Witness`]): the sentry by seccomp notification, a tracer, nobody.
 //! * **plan**: profile x table ([`plan::Plan`]): for every number an action, or checks that lead to one.
+//! * **nested**: what a workload may mount where mounts are brokered ([`nested::FileSystem`]).
 //! * **program**: the plan as classic BPF ([`bpf::Program`]), ready for seccomp(2).
 //! * **profile**: what an OCI bundle asks for in `linux.seccomp` ([`oci::Profile`]).
 
@@ -31,6 +32,7 @@ pub mod check;
 pub mod class;
 pub mod document;
 pub mod interpret;
+pub mod nested;
 pub mod oci;
 pub mod plan;
 pub mod programs;

@@ -40,6 +40,9 @@ pub(crate) struct Global {
     pub(crate) interceptor: InterceptorName,
     #[command(flatten)]
     pub(crate) records: records::Records,
+    /// Let root of the container mount inside: tmpfs, proc, devpts, overlay and binds, by the container's own rights
+    #[arg(long, global = true)]
+    pub(crate) nested: bool,
     /// Write log lines to this file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,

@@ -17,6 +17,16 @@ pub(crate) fn as_owner<T>(uid: u32, gid: u32, work: impl FnOnce() -> io::Result<
     work()
 }
 
+/// Makes exactly these capabilities (bits by number) effective, as far as they are permitted.
+///
+/// # Errors
+/// As `capset(2)`.
+pub(crate) fn set_effective(bits: u64) -> io::Result<()> {
+    let permitted = caps::read(None, CapSet::Permitted).map_err(io::Error::other)?;
+    let wanted = permitted.into_iter().filter(|capability| bits & capability.bitmask() != 0).collect();
+    caps::set(None, CapSet::Effective, &wanted).map_err(io::Error::other)
+}
+
 /// The changed ids; dropping it changes them back.
 struct Ids {
     uid: Uid,

@@ -8,7 +8,7 @@ use crate::hook_process::HookError;
 use crate::hooks::KeptError;
 use crate::host_mount::HostMountError;
 use crate::idmap::IdmapError;
-use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, TracingError, UpdateError};
+use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, NestedError, TracingError, UpdateError};
 use crate::namespaces::NamespaceError;
 use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
@@ -92,6 +92,9 @@ pub enum Error {
     /// The tracer.
     #[error(transparent)]
     Tracing(#[from] TracingError),
+    /// `--nested` where it may not be.
+    #[error(transparent)]
+    Nested(#[from] NestedError),
     /// The container's first process could not be made.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -147,6 +150,7 @@ impl Error {
             Self::Sentry(error) => error.code(),
             Self::RecordPolicy(error) => error.code(),
             Self::Tracing(error) => error.code(),
+            Self::Nested(error) => error.code(),
             Self::Launch(_) => 1550,
             Self::Channel(_) => 1551,
             Self::Init(failure) => failure.code,
@@ -180,6 +184,7 @@ impl Error {
             Self::Hook(error) => error.hint(),
             Self::RecordPolicy(error) => error.hint(),
             Self::Tracing(error) => error.hint(),
+            Self::Nested(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
             Self::Update(_)
             | Self::Events(_)
@@ -207,7 +212,7 @@ impl Error {
             | Self::RecordPolicy(_)
             | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
-            Self::Policy(_) => Kind::Denied,
+            Self::Policy(_) | Self::Nested(_) => Kind::Denied,
             Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,
             Self::State(StateError::Io { .. } | StateError::Malformed { .. } | StateError::Transition { .. })
             | Self::Events(EventsError::Output(_) | EventsError::Records(_))

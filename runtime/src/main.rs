@@ -49,7 +49,7 @@ fn main() -> ExitCode {
         Err(error) => return report(&error.into(), FAILURE),
     };
     let options = match cli.global.root() {
-        Ok(root) => Options { root, mode, interceptor, cgroup_driver, records },
+        Ok(root) => Options { root, mode, interceptor, cgroup_driver, records, nested: cli.global.nested },
         Err(error) => return report(&error.into(), FAILURE),
     };
     if let Err(error) = become_root_inside(&options, &cli.verb) {

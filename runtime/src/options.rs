@@ -25,6 +25,8 @@ pub struct Options {
     pub cgroup_driver: Driver,
     /// How much the sentry of a container that is created records.
     pub records: Policy,
+    /// Whether root of a container that is created may mount inside (`--nested`).
+    pub nested: bool,
 }
 
 impl Default for Options {
@@ -35,6 +37,7 @@ impl Default for Options {
             interceptor: Interceptor::Auto,
             cgroup_driver: Driver::Cgroupfs,
             records: Policy::default(),
+            nested: false,
         }
     }
 }

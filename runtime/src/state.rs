@@ -85,6 +85,9 @@ pub struct Stored {
     /// How much its sentries record.
     #[serde(default)]
     pub records: Policy,
+    /// Whether its root may mount inside.
+    #[serde(default)]
+    pub nested: bool,
     /// Protections of the mode that do not hold here, in words.
     pub missing: Vec<String>,
     /// Why lazaret itself ended it, if it did.
@@ -106,6 +109,8 @@ pub struct Origin {
     pub annotations: BTreeMap<String, String>,
     /// The mode it runs in.
     pub mode: Mode,
+    /// Whether its root may mount inside.
+    pub nested: bool,
     /// Where its cgroup may be made.
     pub cgroup_places: Vec<PathBuf>,
     /// How much its sentries record.
@@ -135,6 +140,7 @@ impl Stored {
             monitor: None,
             interceptor: None,
             records: origin.records,
+            nested: origin.nested,
             missing: Vec::new(),
             ended_by_lazaret: None,
         }
@@ -366,6 +372,7 @@ mod tests {
             rootfs: "/b/rootfs".into(),
             annotations: BTreeMap::new(),
             mode: Mode::Sandbox,
+            nested: false,
             cgroup_places: Vec::new(),
             records: Policy::of(lazaret_sentry::record::Level::None),
         };

@@ -11,11 +11,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use lazaret_sentry::handoff::{self, Answer, FromSentry, ToSentry};
+use lazaret_sentry::limits;
+use lazaret_sentry::nested::Order;
 use nix::sched::CloneFlags;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
+use crate::broker;
 use crate::options::Intercepted;
 use crate::sentry_link::Sentry;
 use crate::state::{self, Directory};
@@ -42,6 +45,8 @@ pub struct Watched {
     pub id: String,
     /// Whose process it is that is watched.
     pub subject: Subject,
+    /// Whether the container's root may mount inside.
+    pub nested: bool,
     /// Set once the sentry's control socket reports nothing but its end.
     pub deaf: bool,
     /// What works on questions of the sentry that may take time.
@@ -230,6 +235,7 @@ impl Watched {
                 let answer = self.set_name(&name, domain).map_or_else(worker::errno, |()| Answer::Errno(0));
                 self.tell(ticket, answer);
             }
+            Ok(FromSentry::Mount { ticket, pid, order, .. }) => self.mount(ticket, pid, &order),
             Ok(FromSentry::Kill { why, .. }) => return Some(format!("the sentry had it killed, for: {why}")),
             Ok(FromSentry::Done) => self.sentry.iter_mut().for_each(|sentry| sentry.is_done = true),
             Ok(FromSentry::Failed { why }) => tracing::error!(why, "the sentry failed"),
@@ -254,6 +260,21 @@ impl Watched {
         let Some(sentry) = &self.sentry else { return };
         if let Err(error) = handoff::send_to_sentry(sentry.control.as_fd(), &ToSentry::Answer { ticket, answer }, &[]) {
             tracing::warn!(%error, "could not answer the sentry");
+        }
+    }
+
+    /// Has a mount of the workload's made or taken away, if that is allowed: what the sentry says is alleged.
+    fn mount(&mut self, ticket: u64, pid: i32, order: &Order) {
+        let directory = self.root.join(&self.id);
+        let init = self.init.as_fd();
+        let started = if self.nested {
+            let work = || broker::carry_out(init, &directory, pid, order);
+            self.workers.start(ticket, limits::MOUNT_PATIENCE, &[init], work)
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        };
+        if let Err(error) = started {
+            self.tell(ticket, worker::errno(error));
         }
     }
 

@@ -32,6 +32,7 @@ impl Scene {
             root: PathBuf::from("/nonexistent"),
             id: "watched".to_owned(),
             subject: Subject::Container,
+            nested: false,
             deaf: false,
             workers: Workers::default(),
         };

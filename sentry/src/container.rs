@@ -16,6 +16,8 @@ pub(crate) struct Container {
     pub(crate) id: String,
     /// Its root may set its host and domain name.
     pub(crate) may_set_hostname: bool,
+    /// Its root may mount.
+    pub(crate) may_mount: bool,
     /// When it started, on `CLOCK_BOOTTIME`.
     pub(crate) started: Duration,
     /// How much of each decision is recorded.
@@ -62,6 +64,7 @@ impl Container {
         let container = Self {
             id: handoff.container,
             may_set_hostname: handoff.may_set_hostname,
+            may_mount: handoff.may_mount,
             started: handoff.started,
             records: handoff.records,
             memory_limit,
@@ -93,6 +96,7 @@ mod tests {
             version: VERSION,
             container: "c".to_owned(),
             may_set_hostname: false,
+            may_mount: false,
             has_memory_limit,
             has_memory_usage,
             started: Duration::ZERO,

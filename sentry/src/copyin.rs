@@ -5,7 +5,7 @@
 
 use crate::dispatch::{self, Route};
 use crate::limits;
-use crate::request::{Argument, NULL, NameFault, Request, Subject, UNREADABLE};
+use crate::request::{Argument, HIDDEN, MountCall, NULL, NameFault, Request, Subject, Text, UNREADABLE};
 use crate::signature::{self, Kind, Parameter};
 use crate::text;
 use crate::verdict::{Pointers, Registers};
@@ -23,7 +23,26 @@ pub(crate) fn request(registers: Registers) -> Request {
     let mut arguments = arguments(call, parameters);
     let subject = match route {
         Route::Refuse(errno, reason) => Subject::Refused { errno, reason },
-        Route::Mount => Subject::Mount,
+        Route::Mount => {
+            let call = mount(call);
+            let strings = [&call.source, &call.target, &call.fstype].map(Text::shown);
+            let flags = arguments.get(3).map(|flags| flags.text.clone()).unwrap_or_default();
+            let data = if call.may_be_shown() { call.data.shown() } else { HIDDEN.to_owned() };
+            // One copy serves both: the record names the very bytes that are decided on.
+            for (argument, shown) in arguments.iter_mut().zip(strings.into_iter().chain([flags, data])) {
+                argument.text = shown;
+            }
+            Subject::Mount(Box::new(call))
+        }
+        Route::Unmount => {
+            let [target, flags, ..] = *call.arguments();
+            let target = guest_text(call, target, limits::GUEST_PATH);
+            if let Some(argument) = arguments.first_mut() {
+                argument.text = target.shown();
+            }
+            // An int to the kernel.
+            Subject::Unmount { target, flags: flags & 0xffff_ffff }
+        }
         Route::Name { domain } => {
             let name = name(call);
             if let (Ok(bytes), Some(argument)) = (&name, arguments.first_mut()) {
@@ -72,6 +91,30 @@ fn pointed_to(call: &Pointers, kind: Kind, address: u64) -> String {
     match string(call, address, limit) {
         Some(bytes) => text::cut(&bytes, limits::RECORDED_TEXT),
         None => UNREADABLE.to_owned(),
+    }
+}
+
+/// The arguments of mount(2).
+fn mount(call: &Pointers) -> MountCall {
+    let [source, target, fstype, flags, data, _] = *call.arguments();
+    MountCall {
+        source: guest_text(call, source, limits::GUEST_PATH),
+        target: guest_text(call, target, limits::GUEST_PATH),
+        fstype: guest_text(call, fstype, limits::GUEST_NAME),
+        flags,
+        data: guest_text(call, data, limits::GUEST_DATA),
+    }
+}
+
+/// The C string at `address`, of fewer than `limit` bytes.
+fn guest_text(call: &Pointers, address: u64, limit: usize) -> Text {
+    if address == 0 {
+        return Text::Null;
+    }
+    match string(call, address, limit) {
+        None => Text::Unreadable,
+        Some(bytes) if bytes.len() >= limit => Text::TooLong,
+        Some(bytes) => Text::Bytes(bytes),
     }
 }
 
@@ -159,8 +202,20 @@ mod tests {
         let request = request(call("mount", [address(source), address(target), address(kind), 0x1006, 0, 0]));
         assert_eq!(request.what(), "mount -t tmpfs none on /mnt");
         assert_eq!(request.argument("flags"), Some("MS_NOSUID|MS_NODEV|MS_BIND"));
-        assert_eq!(request.argument("data"), Some("0"));
-        assert_eq!(request.subject, Subject::Mount);
+        assert_eq!(request.argument("data"), Some(NULL));
+        let Subject::Mount(call) = request.subject else { panic!("not a mount") };
+        assert_eq!((call.source, call.target), (Text::Bytes(b"none".into()), Text::Bytes(b"/mnt".into())));
+        assert_eq!((call.fstype, call.flags, call.data), (Text::Bytes(b"tmpfs".into()), 0x1006, Text::Null));
+    }
+
+    #[test]
+    fn options_are_shown_of_file_systems_that_have_no_passwords() {
+        let (data, known, other) = (b"size=1k\0", b"tmpfs\0", b"cifs\0");
+        let shown = |kind: &[u8]| {
+            let request = request(call("mount", [0, address(b"/mnt\0"), address(kind), 0, address(data), 0]));
+            request.argument("data").unwrap().to_owned()
+        };
+        assert_eq!((shown(known).as_str(), shown(other).as_str()), ("size=1k", "…"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use lazaret_profiles::class::{Errno, Event};
 
+use crate::nested::{self, Fault, Order, Refusal};
 use crate::request::{NameFault, Reason, Request, Subject};
 
 /// What is known beside the request.
@@ -12,6 +13,8 @@ use crate::request::{NameFault, Reason, Request, Subject};
 pub(crate) struct Facts {
     /// The container may name itself.
     pub(crate) may_set_hostname: bool,
+    /// Its root may mount.
+    pub(crate) may_mount: bool,
     /// The caller's effective user id in the pod's user namespace; `None` where nothing hangs on it.
     pub(crate) effective_uid: Option<u32>,
 }
@@ -30,6 +33,8 @@ pub(crate) enum Decision {
         /// The name.
         name: Vec<u8>,
     },
+    /// Ask the monitor to have this mounted or unmounted.
+    Mount(Order),
     /// Write the container's view of the system to this address.
     WriteSysinfo {
         /// Where.
@@ -44,9 +49,25 @@ const EFAULT: Errno = Errno(14);
 pub(crate) fn decide(request: &Request, facts: Facts) -> Decision {
     match &request.subject {
         Subject::Refused { errno, reason } => Decision::Refuse(*errno, *reason),
-        Subject::Mount => Decision::Refuse(Errno::EPERM, Event::Mount.into()),
+        Subject::Mount(call) => mount(facts, || nested::mount(call)),
+        Subject::Unmount { target, flags } => mount(facts, || nested::unmount(target, *flags)),
         Subject::Sysinfo { address } => Decision::WriteSysinfo { address: *address },
         Subject::Name { domain, name } => set_name(*domain, name, facts),
+    }
+}
+
+/// Right first: who may not mount learns nothing of what could be.
+fn mount(facts: Facts, order: impl FnOnce() -> Result<Order, Fault>) -> Decision {
+    if !facts.may_mount {
+        return Decision::Refuse(Errno::EPERM, Event::Mount.into());
+    }
+    if facts.effective_uid != Some(0) {
+        return Decision::Refuse(Errno::EPERM, Refusal::Caller.reason());
+    }
+    match order() {
+        Ok(order) => Decision::Mount(order),
+        Err(Fault::Refused(refusal)) => Decision::Refuse(Errno::EPERM, refusal.reason()),
+        Err(Fault::Wrong(errno)) => Decision::Fail(errno),
     }
 }
 
@@ -65,8 +86,9 @@ fn set_name(domain: bool, name: &Result<Vec<u8>, NameFault>, facts: Facts) -> De
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::Text;
 
-    const ROOT: Facts = Facts { may_set_hostname: true, effective_uid: Some(0) };
+    const ROOT: Facts = Facts { may_set_hostname: true, may_mount: false, effective_uid: Some(0) };
 
     fn request(subject: Subject) -> Request {
         Request { syscall: "x".to_owned(), rule: "", arguments: Vec::new(), subject, is_copied: false }
@@ -77,10 +99,29 @@ mod tests {
     }
 
     #[test]
-    fn mount_and_what_the_table_refuses_are_refused_whoever_asks() {
-        assert_eq!(decide(&request(Subject::Mount), ROOT), Decision::Refuse(Errno::EPERM, Event::Mount.into()));
+    fn mount_of_who_may_not_and_what_the_table_refuses_are_refused_whatever_it_is() {
+        for unmount in [b"/mnt".to_vec(), Vec::new()] {
+            let unmount = request(Subject::Unmount { target: Text::Bytes(unmount), flags: 0 });
+            assert_eq!(decide(&unmount, ROOT), Decision::Refuse(Errno::EPERM, Event::Mount.into()));
+            for effective_uid in [Some(1), None] {
+                let facts = Facts { may_mount: true, effective_uid, ..ROOT };
+                let refused = Decision::Refuse(Errno::EPERM, Refusal::Caller.reason());
+                assert_eq!(decide(&unmount, facts), refused);
+            }
+        }
         let refused = Subject::Refused { errno: Errno::ENOSYS, reason: Reason::UNEXPECTED };
         assert_eq!(decide(&request(refused), ROOT), Decision::Refuse(Errno::ENOSYS, Reason::UNEXPECTED));
+    }
+
+    #[test]
+    fn root_of_a_container_that_may_mounts() {
+        let facts = Facts { may_mount: true, ..ROOT };
+        let unmount = |target: &[u8], flags| request(Subject::Unmount { target: Text::Bytes(target.into()), flags });
+        let order = Order::Unmount { target: b"/mnt".into(), detach: false, follow: true };
+        assert_eq!(decide(&unmount(b"/mnt", 0), facts), Decision::Mount(order));
+        assert_eq!(decide(&unmount(b"", 0), facts), Decision::Fail(Errno(2)));
+        let refused = Decision::Refuse(Errno::EPERM, Refusal::Flag.reason());
+        assert_eq!(decide(&unmount(b"/mnt", 1), facts), refused);
     }
 
     #[test]

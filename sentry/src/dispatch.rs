@@ -14,8 +14,10 @@ use crate::verdict::Registers;
 pub(crate) enum Route {
     /// Nobody: the table has refused it.
     Refuse(Errno, Reason),
-    /// mount(2) and umount2(2).
+    /// mount(2).
     Mount,
+    /// umount2(2).
+    Unmount,
     /// sethostname(2), or setdomainname(2) where the flag is set.
     Name {
         /// The domain name.
@@ -51,7 +53,8 @@ fn by_class(row: &Row, arguments: &[u64; 6]) -> Route {
 
 fn by_handler(handler: Handler) -> Route {
     match handler {
-        Handler::Mount | Handler::Umount2 => Route::Mount,
+        Handler::Mount => Route::Mount,
+        Handler::Umount2 => Route::Unmount,
         Handler::Sysinfo => Route::Sysinfo,
         Handler::Sethostname => Route::Name { domain: false },
         Handler::Setdomainname => Route::Name { domain: true },
@@ -80,7 +83,7 @@ mod tests {
                 (Class::Native | Class::Deny(_) | Class::Arg(_), Route::Refuse(errno, _)) => {
                     assert_ne!(errno, Errno(0), "{}", row.name);
                 }
-                (Class::Emulate(_), Route::Mount | Route::Name { .. } | Route::Sysinfo) => {}
+                (Class::Emulate(_), Route::Mount | Route::Unmount | Route::Name { .. } | Route::Sysinfo) => {}
                 (class, route) => panic!("{}: {class:?} goes to {route:?}", row.name),
             }
         }

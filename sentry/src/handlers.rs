@@ -4,4 +4,5 @@
 //! returns a verdict, or an error, which the supervisor turns into a refusal.
 
 pub(crate) mod hostname;
+pub(crate) mod mount;
 pub(crate) mod sysinfo;

@@ -22,6 +22,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::nested::{Order, Refusal};
 use crate::record_policy::Policy;
 use crate::{limits, text};
 
@@ -50,6 +51,8 @@ pub enum ToSentry {
 pub enum Answer {
     /// 0 when it is done, or the errno that the caller gets.
     Errno(i32),
+    /// An order to mount that is refused, whatever the kernel thinks of it.
+    Refused(Refusal),
 }
 
 /// How the calls of a container are trapped.
@@ -72,6 +75,8 @@ pub struct Handoff {
     pub container: String,
     /// Whether root of the container may set its host and domain name (the spec has `CAP_SYS_ADMIN` and a UTS namespace).
     pub may_set_hostname: bool,
+    /// Whether root of the container may mount and unmount ([`crate::nested`]).
+    pub may_mount: bool,
     /// A descriptor of the cgroup's memory limit file (`memory.max` or `memory.limit_in_bytes`), open for reading, comes along.
     pub has_memory_limit: bool,
     /// A descriptor of the cgroup's memory usage file (`memory.current` or `memory.usage_in_bytes`), open for reading, comes along.
@@ -110,6 +115,18 @@ pub enum FromSentry {
         name: Vec<u8>,
         /// The domain name rather than the host name.
         domain: bool,
+    },
+    /// Root of the container wants this mounted or unmounted; the monitor has it done inside the container, with the
+    /// container's own rights, and answers.
+    Mount {
+        /// To be given back in [`ToSentry::Answer`].
+        ticket: u64,
+        /// The container, as named in its handoff.
+        container: String,
+        /// The thread that calls, as the host counts.
+        pid: i32,
+        /// What it wants.
+        order: Order,
     },
     /// A call was judged such that the container has to end; the monitor kills it.
     Kill {
@@ -311,6 +328,7 @@ mod tests {
             version: VERSION,
             container: "c1".to_owned(),
             may_set_hostname: true,
+            may_mount: true,
             has_memory_limit: true,
             has_memory_usage: false,
             started: Duration::new(12, 34),
@@ -344,6 +362,12 @@ mod tests {
             FromSentry::Watching,
             FromSentry::NotWatching { why: "x".to_owned() },
             FromSentry::SetHostname { ticket: 3, container: "c1".to_owned(), name: vec![0xff, 0], domain: true },
+            FromSentry::Mount {
+                ticket: 4,
+                container: "c1".to_owned(),
+                pid: 5,
+                order: Order::Bind { source: vec![b'a'; limits::GUEST_PATH], target: vec![0xff; limits::GUEST_PATH] },
+            },
             FromSentry::Kill { container: "c1".to_owned(), why: "reboot".to_owned() },
             FromSentry::Done,
             FromSentry::Failed { why: "x".to_owned() },

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-/// Bytes of one control packet. The largest message is a handoff: a container id of at most 1024 bytes, rules of at most
-/// [`RECORD_POLICY`] bytes, and numbers.
-pub const CONTROL_PACKET: usize = 4096;
+/// Bytes of one control packet. The largest message is an order to mount: two paths of [`GUEST_PATH`] and [`GUEST_DATA`]
+/// bytes of options, of which each byte takes up to four as JSON.
+pub const CONTROL_PACKET: usize = 64 * 1024;
 
 /// Descriptors that one control packet may carry: the listener and the two memory files.
 pub const CONTROL_DESCRIPTORS: usize = 3;
@@ -23,6 +23,23 @@ pub const HOSTNAME: usize = 64;
 
 /// Bytes of a path that are copied from a guest: `PATH_MAX` of `include/uapi/linux/limits.h`, the kernel's own bound.
 pub const GUEST_PATH: usize = 4096;
+
+/// Bytes of the options of a mount that are copied: the kernel copies a page (`copy_mount_options` in fs/namespace.c).
+pub const GUEST_DATA: usize = 4096;
+
+/// Lower directories of an overlay that is mounted for a workload; each is a descriptor of the worker.
+pub const LAYERS: usize = 128;
+
+/// Mounts in the mount namespace of a container beyond which nothing more is mounted for its workload, the bundle's own
+/// included. A mount is kernel memory that no limit of the container's counts, and each bind of a tree doubles it.
+pub const MOUNTS: usize = 256;
+
+/// How long a mount for a workload may take at the monitor: it may wait for another one of the same container, or
+/// for a file server. Then its worker is killed.
+pub const MOUNT_PATIENCE: Duration = Duration::from_secs(8);
+
+/// How long its caller waits for it; a little longer, so that the monitor's own word arrives.
+pub const MOUNT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Bytes of a short guest string that are copied: a file system type, a module or key name.
 pub const GUEST_NAME: usize = 256;
@@ -63,7 +80,7 @@ pub const AUDIT_LINE: u64 = AUDIT_SUMMARY;
 /// Distinct refusals that a reader of the audit file tells apart, whoever wrote it.
 pub const SUMMARISED: usize = 1024;
 
-/// Bytes of `/proc/PID/status` that are read; the lines wanted stand in the first 300.
+/// Bytes of `/proc/PID/status` that are read; the lines wanted stand in the first 2,000.
 pub const PROC_STATUS: usize = 4096;
 
 /// Bytes of a cgroup memory file that are read: one number.

@@ -4,6 +4,7 @@
 //! one address in here (`Subject::Sysinfo`) is where an answer is written to.
 
 use lazaret_profiles::class::{Errno, Event};
+use lazaret_profiles::nested::FileSystem;
 
 use crate::limits;
 use crate::text;
@@ -43,8 +44,15 @@ pub(crate) enum Subject {
         /// The words for the record.
         reason: Reason,
     },
-    /// mount(2) or umount2(2).
-    Mount,
+    /// mount(2).
+    Mount(Box<MountCall>),
+    /// umount2(2).
+    Unmount {
+        /// Where.
+        target: Text,
+        /// `MNT_*` and `UMOUNT_NOFOLLOW`.
+        flags: u64,
+    },
     /// sethostname(2) or setdomainname(2).
     Name {
         /// The domain name rather than the host name.
@@ -57,6 +65,57 @@ pub(crate) enum Subject {
         /// Where the answer goes.
         address: u64,
     },
+}
+
+/// The arguments of mount(2), copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MountCall {
+    /// A device, a path or any word.
+    pub(crate) source: Text,
+    /// A path.
+    pub(crate) target: Text,
+    /// A file system type.
+    pub(crate) fstype: Text,
+    /// `MS_*`.
+    pub(crate) flags: u64,
+    /// Options.
+    pub(crate) data: Text,
+}
+
+impl MountCall {
+    /// Whether a record may show its options: those of network file systems hold passwords.
+    pub(crate) fn may_be_shown(&self) -> bool {
+        match (&self.fstype, &self.data) {
+            (_, Text::Null) => true,
+            (Text::Bytes(name), _) => FileSystem::by_name(name).is_some(),
+            (Text::Null | Text::Unreadable | Text::TooLong, _) => false,
+        }
+    }
+}
+
+/// A string of a guest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// A null pointer.
+    Null,
+    /// Its memory cannot be read.
+    Unreadable,
+    /// It does not end within its bound.
+    TooLong,
+    /// Its bytes, without the end.
+    Bytes(Vec<u8>),
+}
+
+impl Text {
+    /// As a record has it.
+    pub(crate) fn shown(&self) -> String {
+        match self {
+            Self::Null => NULL.to_owned(),
+            Self::Unreadable => UNREADABLE.to_owned(),
+            Self::TooLong => HIDDEN.to_owned(),
+            Self::Bytes(bytes) => text::cut(bytes, limits::RECORDED_TEXT),
+        }
+    }
 }
 
 /// Why a name could not be copied.
@@ -131,7 +190,7 @@ impl Request {
 
     /// mount(2) the way that mount(8) is typed. The flags stand in the record.
     fn mount_line(&self) -> Option<String> {
-        let (Subject::Mount, [source, target, fstype, ..]) = (&self.subject, self.arguments.as_slice()) else {
+        let (Subject::Mount(_), [source, target, fstype, ..]) = (&self.subject, self.arguments.as_slice()) else {
             return None;
         };
         let kind = if fstype.text == NULL { "-o" } else { "-t" };
@@ -149,6 +208,9 @@ impl Request {
 /// The text of a null pointer where a string is expected.
 pub(crate) const NULL: &str = "NULL";
 
+/// The text of a string that is not to be shown.
+pub(crate) const HIDDEN: &str = "…";
+
 /// The text of a string that cannot be read.
 pub(crate) const UNREADABLE: &str = "?";
 
@@ -164,6 +226,11 @@ mod tests {
         Request { syscall: syscall.to_owned(), rule: "", arguments, subject, is_copied: false }
     }
 
+    fn mount() -> Subject {
+        let (source, target, fstype, data) = (Text::Null, Text::Null, Text::Null, Text::Null);
+        Subject::Mount(Box::new(MountCall { source, target, fstype, flags: 0, data }))
+    }
+
     fn refused() -> Subject {
         Subject::Refused { errno: Errno::EPERM, reason: Reason::UNEXPECTED }
     }
@@ -176,10 +243,10 @@ mod tests {
             argument("fstype", "tmpfs", true),
             argument("flags", "MS_NOSUID", true),
         ];
-        assert_eq!(request("mount", Subject::Mount, arguments.clone()).what(), "mount -t tmpfs none on /mnt");
+        assert_eq!(request("mount", mount(), arguments.clone()).what(), "mount -t tmpfs none on /mnt");
         arguments[2].text = NULL.to_owned();
         arguments[3].text = "MS_BIND".to_owned();
-        assert_eq!(request("mount", Subject::Mount, arguments).what(), "mount -o MS_BIND none on /mnt");
+        assert_eq!(request("mount", mount(), arguments).what(), "mount -o MS_BIND none on /mnt");
     }
 
     #[test]
@@ -187,7 +254,8 @@ mod tests {
         let arguments = vec![argument("request", "PTRACE_ATTACH", true), argument("pid", "17", false)];
         assert_eq!(request("ptrace", refused(), arguments).what(), "ptrace PTRACE_ATTACH");
         let umount = vec![argument("target", "/proc", true), argument("flags", "MNT_DETACH", false)];
-        assert_eq!(request("umount2", Subject::Mount, umount).what(), "umount2 /proc");
+        let unmount = Subject::Unmount { target: Text::Null, flags: 2 };
+        assert_eq!(request("umount2", unmount, umount).what(), "umount2 /proc");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use lazaret_profiles::class::Errno;
 use crate::audit::{Audit, Kind};
 use crate::container::Container;
 use crate::decide::{self, Decision, Facts};
-use crate::handlers::{hostname, sysinfo};
+use crate::handlers::{hostname, mount, sysinfo};
 use crate::handoff::FromSentry;
 use crate::interceptor::{Arrival, Caller, Interceptor};
 use crate::monitor::{Monitor, MonitorError};
@@ -56,8 +56,8 @@ struct Finding {
 enum CallError {
     #[error("cannot tell who calls")]
     Caller(#[from] TraceeError),
-    #[error("cannot set the name")]
-    Name(#[from] MonitorError),
+    #[error("the monitor cannot do it")]
+    Monitor(#[from] MonitorError),
     #[error("a tracer cannot give the caller a descriptor")]
     NoDescriptor,
     #[error("cannot describe the system")]
@@ -119,22 +119,28 @@ impl<I: Interceptor> Supervisor<I> {
     }
 
     fn facts(&self, caller: Caller, request: &Request) -> Result<Facts, CallError> {
-        let may_set_hostname = self.container.may_set_hostname;
-        let effective_uid = match request.subject {
-            Subject::Name { .. } if may_set_hostname => Some(self.shared.tracees.effective_uid(caller.pid)?),
-            Subject::Name { .. } | Subject::Refused { .. } | Subject::Mount | Subject::Sysinfo { .. } => None,
+        let Container { may_set_hostname, may_mount, .. } = self.container;
+        let hangs_on_user = match request.subject {
+            Subject::Name { .. } => may_set_hostname,
+            Subject::Mount(_) | Subject::Unmount { .. } => may_mount,
+            Subject::Refused { .. } | Subject::Sysinfo { .. } => false,
         };
-        Ok(Facts { may_set_hostname, effective_uid })
+        let effective_uid = hangs_on_user.then(|| self.shared.tracees.effective_uid(caller.pid)).transpose()?;
+        Ok(Facts { may_set_hostname, may_mount, effective_uid })
     }
 
     fn carry_out(&self, caller: Caller, decision: Decision) -> Result<(Verdict, Finding), CallError> {
         Ok(match decision {
-            Decision::Refuse(errno, reason) => {
-                (Verdict::Errno(errno), Finding { outcome: Outcome::Refused, reason: Some(reason), error: None })
-            }
+            Decision::Refuse(errno, reason) => Finding::refused(errno, reason),
             Decision::Fail(errno) => Finding::answered(Verdict::Errno(errno)),
             Decision::SetName { domain, name } => {
                 Finding::answered(hostname::set(&self.shared.monitor, &self.container.id, &name, domain)?)
+            }
+            Decision::Mount(order) => {
+                match mount::carry_out(&self.shared.monitor, &self.container.id, caller.pid, order)? {
+                    Ok(verdict) => Finding::answered(verdict),
+                    Err(refusal) => Finding::refused(Errno::EPERM, refusal.reason()),
+                }
             }
             Decision::WriteSysinfo { address } => {
                 Finding::answered(sysinfo::write(&self.container, caller.pid, address)?)
@@ -162,6 +168,10 @@ impl<I: Interceptor> Supervisor<I> {
 }
 
 impl Finding {
+    fn refused(errno: Errno, reason: Reason) -> (Verdict, Self) {
+        (Verdict::Errno(errno), Self { outcome: Outcome::Refused, reason: Some(reason), error: None })
+    }
+
     fn answered(verdict: Verdict) -> (Verdict, Self) {
         (verdict, Self { outcome: Outcome::Answered, reason: None, error: None })
     }

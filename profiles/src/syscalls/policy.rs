@@ -413,8 +413,8 @@ pub(super) const POLICY: &[Policy] = &[
     emulated("sethostname", Namespace, Handler::Sethostname, "lets a container name itself without CAP_SYS_ADMIN; the sentry asks the runtime"),
     emulated("setdomainname", Namespace, Handler::Setdomainname, "as sethostname, for the NIS domain"),
     // Mounts: made once, before the workload.
-    emulated("mount", Mount, Handler::Mount, "refused by default, with a record; a nested mount is the sentry's to make, by fd, from an allow-list"),
-    emulated("umount2", Mount, Handler::Umount2, "unmounting uncovers masked paths; refused by default, with a record"),
+    emulated("mount", Mount, Handler::Mount, "refused with a record; on request made for the caller from an allow-list, by descriptors, with the container's own rights").strictly_refused(Event::Mount, EPERM, "never: a mount is kernel code that code known to be hostile can do without"),
+    emulated("umount2", Mount, Handler::Umount2, "unmounting uncovers masked paths; refused with a record; on request for what the workload had mounted itself").strictly_refused(Event::Mount, EPERM, "never: unmounting uncovers masked paths"),
     witnessed("pivot_root", Mount, Event::PivotRoot, EPERM, "the root is chosen once"),
     witnessed("fsopen", Mount, Event::NewMountApi, ENOSYS, "file system drivers from inside; ENOSYS makes libmount use mount"),
     witnessed("fsconfig", Mount, Event::NewMountApi, ENOSYS, "parses options in kernel code: CVE-2022-0185 was an escape from containers; ENOSYS makes libmount use mount"),

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor, newborn, terminal};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor, nested, newborn, terminal};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
@@ -39,6 +39,7 @@ fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created,
 pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Opening) -> Result<launch::Launched, Error> {
     let bundle = Bundle::load(&request.bundle)?;
     let container = spec::check(&bundle)?;
+    nested::admit(options, &container)?;
     let admitted = match options.mode {
         Mode::Native => None,
         Mode::Sandbox | Mode::Strict => {

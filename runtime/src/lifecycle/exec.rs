@@ -192,6 +192,7 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
         cgroup: &host.cgroup,
         interceptor: host.interceptor(options),
         records: &host.state.records,
+        nested: host.state.nested,
     };
     let agent = attendance::connect_agent(&container, &host.state, pid, Status::Running)?;
     let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch, agent)?;
@@ -211,6 +212,7 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
         root,
         id: request.id,
         subject: Subject::Joined,
+        nested: host.state.nested,
         deaf: false,
         workers: Workers::default(),
     };

@@ -16,7 +16,7 @@ use crate::lifecycle::host_root::HostRoot;
 use crate::lifecycle::launch::{self, Launched, Opening};
 use crate::lifecycle::terminal::Terminal;
 use crate::lifecycle::tracing_process::{Stream, TraceRequest, TracingProcess};
-use crate::lifecycle::{CreateRequest, LifecycleError, create, delete, newborn};
+use crate::lifecycle::{CreateRequest, LifecycleError, create, delete, nested, newborn};
 use crate::options::Options;
 use crate::state::{self, Status};
 use crate::watch::{End, Subject, Watched};
@@ -75,6 +75,7 @@ fn on_host_root(
     extra_env: &[OsString],
     stream: Option<Stream>,
 ) -> Result<Outcome, Error> {
+    nested::refuse_on_host_root(options)?;
     let signals = take_signals()?;
     let mut launch = HostRoot::new(command, extra_env)?.into_launch();
     launch.stream = stream;

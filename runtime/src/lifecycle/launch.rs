@@ -130,6 +130,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
         cgroup: &places.cgroup,
         interceptor: options.interceptor,
         records: &options.records,
+        nested: options.nested,
     };
     let confined = newborn::confine(&channel, undo.sentry.as_ref(), &container, watch, agent)?;
     undo.keep_sentry_if(confined.interceptor);
@@ -296,6 +297,7 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
         root: options.root.clone(),
         id,
         subject: Subject::Container,
+        nested: options.nested,
         deaf: false,
         workers: Workers::default(),
     }
@@ -309,6 +311,7 @@ fn origin(id: &str, bundle: PathBuf, container: &Container, options: &Options, c
         rootfs: container.rootfs.clone(),
         annotations: container.annotations.clone(),
         mode: options.mode,
+        nested: options.nested,
         cgroup_places,
         records: options.records.clone(),
     }

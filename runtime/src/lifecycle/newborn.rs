@@ -45,6 +45,8 @@ pub(super) struct Watch<'a> {
     pub(super) interceptor: Interceptor,
     /// How much is recorded.
     pub(super) records: &'a Policy,
+    /// Whether the container's root may mount inside.
+    pub(super) nested: bool,
 }
 
 /// Waits until the process is confined, and has the sentry trap its calls: by its listener, or by tracing it.
@@ -117,6 +119,7 @@ fn hand_over(
         version: handoff::VERSION,
         container: watch.id.to_owned(),
         may_set_hostname: container.namespaces.uts != Namespace::Host,
+        may_mount: watch.nested,
         has_memory_limit: limit.is_some(),
         has_memory_usage: usage.is_some(),
         started: watch.started,

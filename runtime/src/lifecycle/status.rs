@@ -30,7 +30,7 @@ pub struct OciState {
     pub rootfs: PathBuf,
     /// When it was created (runc's key).
     pub created: String,
-    /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.interceptor`,
+    /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.interceptor`, `dev.lazaret.nested`,
     /// `dev.lazaret.missing`, `dev.lazaret.ended`, `dev.lazaret.sentry.pid`, `dev.lazaret.record-level`.
     pub annotations: BTreeMap<String, String>,
 }
@@ -52,6 +52,7 @@ impl From<Stored> for OciState {
         let own = [
             ("dev.lazaret.mode", Some(stored.mode.name().to_owned())),
             ("dev.lazaret.interceptor", stored.interceptor.map(|interceptor| interceptor.name().to_owned())),
+            ("dev.lazaret.nested", stored.nested.then(|| "true".to_owned())),
             ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
             ("dev.lazaret.ended", ended),
             ("dev.lazaret.sentry.pid", stored.sentry.filter(|_sentry| alive).map(|sentry| sentry.pid.to_string())),

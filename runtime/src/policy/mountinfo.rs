@@ -35,6 +35,8 @@ impl Place {
 pub struct Entry {
     /// Mount id, as `statx(2)` gives it.
     pub id: u64,
+    /// The mount that it is mounted on; one that the table does not have for what is mounted on nothing that it shows.
+    pub parent: u64,
     /// Device of the file system.
     pub device: Device,
     /// What of the file system is mounted.
@@ -43,6 +45,32 @@ pub struct Entry {
     pub point: PathBuf,
     /// File system type, without a subtype (`fuse.sshfs` is `fuse`).
     pub fstype: String,
+    /// Flags of the mount, such as `rw,nosuid`.
+    flags: Vec<u8>,
+    /// Its propagation, such as `shared:7`, with spaces between.
+    propagation: Vec<u8>,
+    /// Options of the file system, such as `rw,size=4k`.
+    options: Vec<u8>,
+}
+
+impl Entry {
+    /// Whether the mount has this flag.
+    #[must_use]
+    pub fn has_flag(&self, word: &str) -> bool {
+        self.flags.split(|byte| *byte == b',').any(|flag| flag == word.as_bytes())
+    }
+
+    /// Whether the file system has this option, to the letter.
+    #[must_use]
+    pub fn has_option(&self, option: &[u8]) -> bool {
+        self.options.split(|byte| *byte == b',').any(|known| known == option)
+    }
+
+    /// Whether what is mounted on it appears in other places.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.propagation.split(|byte| *byte == b' ').any(|tag| tag.starts_with(b"shared:"))
+    }
 }
 
 /// A line that is not what the kernel writes.
@@ -74,6 +102,29 @@ impl MountTable {
     #[must_use]
     pub fn entry(&self, id: u64) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.id == id)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether there is one that a recursive bind leaves out.
+    #[must_use]
+    pub fn has_unbindable(&self) -> bool {
+        self.entries.iter().any(|entry| entry.propagation.split(|byte| *byte == b' ').any(|tag| tag == b"unbindable"))
+    }
+
+    /// What is mounted on the mount `id`.
+    pub fn on(&self, id: u64) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().filter(move |entry| entry.parent == id && entry.id != id)
     }
 
     /// The place of the object that the mount `id` shows as `name`.
@@ -110,17 +161,24 @@ fn join(base: &Path, below: &Path) -> PathBuf {
 fn parse_line(line: &[u8]) -> Option<Entry> {
     let mut fields = line.split(|byte| *byte == b' ');
     let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-    let (major, minor) = std::str::from_utf8(fields.nth(1)?).ok()?.split_once(':')?;
+    let parent = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let (major, minor) = std::str::from_utf8(fields.next()?).ok()?.split_once(':')?;
     let device = (major.parse().ok()?, minor.parse().ok()?);
     let root = unescape(fields.next()?);
     let point = unescape(fields.next()?);
-    let fstype = fields.skip_while(|field| *field != b"-").nth(1)?;
-    let fstype = String::from_utf8_lossy(fstype.split(|byte| *byte == b'.').next()?).into_owned();
-    Some(Entry { id, device, root, point, fstype })
+    let flags = fields.next()?.to_vec();
+    let propagation = fields.by_ref().take_while(|field| *field != b"-").collect::<Vec<_>>().join(&b' ');
+    let fstype = String::from_utf8_lossy(fields.next()?.split(|byte| *byte == b'.').next()?).into_owned();
+    let options = fields.nth(1).map(unescaped_bytes).unwrap_or_default();
+    Some(Entry { id, parent, device, root, point, fstype, flags, propagation, options })
+}
+
+fn unescape(field: &[u8]) -> PathBuf {
+    PathBuf::from(OsString::from_vec(unescaped_bytes(field)))
 }
 
 /// Undoes the octal escapes (`\040` for a space) that the kernel writes.
-fn unescape(field: &[u8]) -> PathBuf {
+fn unescaped_bytes(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((byte, tail)) = rest.split_first() {
@@ -136,7 +194,7 @@ fn unescape(field: &[u8]) -> PathBuf {
             }
         }
     }
-    PathBuf::from(OsString::from_vec(bytes))
+    bytes
 }
 
 fn octal(digits: &[u8]) -> Option<u8> {
@@ -168,6 +226,9 @@ mod tests {
         let table = table();
         let entry = table.entry(41).unwrap();
         assert_eq!((entry.device, entry.root.to_str(), entry.fstype.as_str()), ((254, 16), Some("/sub dir"), "fuse"));
+        assert_eq!((entry.parent, entry.has_flag("rw"), entry.has_flag("r")), (27, true, false));
+        assert!(table.entry(27).unwrap().is_shared() && !entry.is_shared() && entry.has_option(b"rw"));
+        assert_eq!(table.on(27).map(|entry| entry.id).collect::<Vec<_>>(), [22, 40, 41]);
         assert_eq!(MountTable::parse(b"22 27 0:21 / /proc rw\n").unwrap_err().line, 1);
         assert_eq!(MountTable::parse(b"1 0 0:1 / / rw - a b c\nx\n").unwrap_err().line, 2);
     }

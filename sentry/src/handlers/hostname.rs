@@ -9,6 +9,10 @@ use crate::verdict::Verdict;
 
 /// Asks for the name to be set.
 pub(crate) fn set(monitor: &Monitor, container: &str, name: &[u8], domain: bool) -> Result<Verdict, MonitorError> {
-    let Answer::Errno(errno) = monitor.set_hostname(container, name, domain)?;
+    let errno = match monitor.set_hostname(container, name, domain)? {
+        Answer::Errno(errno) => errno,
+        // Not an answer to this question.
+        Answer::Refused(_) => -1,
+    };
     Ok(Verdict::done(errno))
 }

@@ -25,7 +25,7 @@ pub(super) const ALL: &[(&str, &[Parameter])] = &[
             telling("target", Path),
             telling("fstype", Name),
             telling("flags", Bits(values::MOUNT)),
-            other("data", Word),
+            other("data", Path),
         ],
     ),
     ("umount2", &[telling("target", Path), other("flags", Bits(values::UMOUNT))]),

@@ -31,7 +31,7 @@ fn mount_is_refused_and_recorded_with_its_arguments() {
         let text = serde_json::to_string(&record.args).unwrap();
         assert_eq!(
             text,
-            r#"{"source":"none","target":"/mnt","fstype":"tmpfs","flags":"MS_NOSUID|MS_NODEV","data":"0"}"#
+            r#"{"source":"none","target":"/mnt","fstype":"tmpfs","flags":"MS_NOSUID|MS_NODEV","data":"NULL"}"#
         );
         assert_eq!(audit.only("umount2").what, "umount2 /mnt");
     });

@@ -321,6 +321,7 @@ pub(crate) fn plain() -> Handoff {
         version: handoff::VERSION,
         container: "box".to_owned(),
         may_set_hostname: false,
+        may_mount: false,
         has_memory_limit: false,
         has_memory_usage: false,
         started: Duration::ZERO,

@@ -36,6 +36,7 @@ mod lifecycle;
 mod logs;
 mod mounts;
 mod native_mode;
+mod nested;
 mod pod;
 mod policy;
 mod privilege;

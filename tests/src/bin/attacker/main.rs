@@ -22,6 +22,7 @@ mod keyring;
 mod machine;
 mod mounts;
 mod namespaces;
+mod nested;
 mod processes;
 mod raw;
 mod report;
@@ -38,6 +39,7 @@ fn acts() -> Vec<(&'static str, Act)> {
     [
         mounts::ACTS,
         namespaces::ACTS,
+        nested::ACTS,
         processes::ACTS,
         kernel::ACTS,
         keyring::ACTS,

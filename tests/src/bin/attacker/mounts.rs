@@ -28,7 +28,7 @@ const OPEN_TREE_CLONE: u64 = 1;
 const FSCONFIG_CMD_CREATE: u64 = 6;
 const MOVE_MOUNT_F_EMPTY_PATH: u64 = 4;
 
-fn mount(source: &str, target: &str, fstype: &str, flags: u64, data: &str) -> Result<u64, i32> {
+pub(crate) fn mount(source: &str, target: &str, fstype: &str, flags: u64, data: &str) -> Result<u64, i32> {
     let (source, target, fstype, data) = (text(source), text(target), text(fstype), text(data));
     let arguments = [
         address(source.as_c_str()),
@@ -40,7 +40,7 @@ fn mount(source: &str, target: &str, fstype: &str, flags: u64, data: &str) -> Re
     call(libc::SYS_mount, &arguments)
 }
 
-fn is_mounted(target: &str, word: &str) -> bool {
+pub(crate) fn is_mounted(target: &str, word: &str) -> bool {
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     table.lines().any(|line| line.split(' ').nth(4) == Some(target) && line.contains(word))
 }
