@@ -17,6 +17,8 @@ mod container;
 mod copyin;
 mod decide;
 mod dispatch;
+#[cfg(feature = "fuzz-door")]
+pub mod fuzz_door;
 mod handlers;
 pub mod handoff;
 mod interceptor;

@@ -27,9 +27,13 @@ pub fn as_json(line: &[u8]) -> String {
     let value =
         whole.unwrap_or_else(|| serde_json::json!({"kind": "damaged", "text": text::cut(line, limits::RECORDED_TEXT)}));
     // Inside a JSON text only: elsewhere its characters are ASCII. An escape of ours would not be JSON's, so it is made one.
+    // The controls of ASCII are escaped already but for DEL, which JSON does not count among them.
     let mut shown = String::new();
     for character in value.to_string().chars() {
-        if character.is_ascii() || text::printable(character.encode_utf8(&mut [0; 4])).len() == character.len_utf8() {
+        if character.is_ascii_graphic()
+            || character == ' '
+            || text::printable(character.encode_utf8(&mut [0; 4])).len() == character.len_utf8()
+        {
             shown.push(character);
         } else {
             let mut units = [0; 2];
@@ -79,5 +83,6 @@ mod tests {
         assert_eq!(for_people(b"{\"kind\": \x1b"), "damaged record: {\"kind\": \\u{1b}");
         let json: serde_json::Value = serde_json::from_str(&as_json(b"\xff")).unwrap();
         assert_eq!(json["kind"], "damaged");
+        assert_eq!(as_json(b"\"\x7f\""), r#""\u007f""#);
     }
 }

@@ -8,7 +8,7 @@
 //! Called by the runtime in a process of its own, not by the sentry: to the kernel the tracer is a thread.
 
 mod attached;
-mod line;
+pub(crate) mod line;
 mod shapes;
 mod summary;
 

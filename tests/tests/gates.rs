@@ -56,18 +56,25 @@ fn every_file_says_what_it_is() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
-/// The feature lets a test take the jailed sentry's place, so a program that is shipped must never have it.
+/// The features let a test take the jailed sentry's place and fuzz targets into private rooms, so a program that is shipped
+/// must never have them.
 #[test]
-fn no_manifest_turns_the_jail_hook_on() {
+fn no_manifest_turns_a_test_feature_of_the_sentry_on() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut named = Vec::new();
-    for directory in ["", "profiles", "sentry", "runtime", "shim", "tests", "benches"] {
+    for directory in ["", "profiles", "sentry", "runtime", "shim", "tests", "benches", "fuzz"] {
         let manifest = std::fs::read_to_string(root.join(directory).join("Cargo.toml")).unwrap();
-        named.extend(
-            manifest.lines().filter(|line| line.contains("jail-hook")).map(|line| format!("{directory}: {line}")),
-        );
+        let names =
+            |line: &&str| line.contains("jail-hook") || line.contains("fuzz-door") || line.contains("lazaret-fuzz");
+        named.extend(manifest.lines().filter(names).map(|line| format!("{directory}: {line}")));
     }
-    assert_eq!(named, ["sentry: jail-hook = []"]);
+    let expected = [
+        "sentry: jail-hook = []",
+        "sentry: fuzz-door = []",
+        "fuzz: name = \"lazaret-fuzz\"",
+        "fuzz: door = [\"lazaret-sentry/fuzz-door\"]",
+    ];
+    assert_eq!(named, expected);
 }
 
 /// The words are put together here so that this file does not hold them.
@@ -82,7 +89,8 @@ fn no_note_is_left_in_the_source() {
         concat!("todo", "!("),
         concat!("unimplemented", "!("),
     ];
-    let found = gates::notes(&source::files(&["profiles", "sentry", "runtime", "shim", "tests", "benches"]), &words);
+    let found =
+        gates::notes(&source::files(&["profiles", "sentry", "runtime", "shim", "tests", "benches", "fuzz"]), &words);
     assert!(found.is_empty(), "{found:#?}");
 }
 

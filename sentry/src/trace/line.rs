@@ -21,7 +21,7 @@ const BEGUN_AGAIN: std::ops::RangeInclusive<i64> = 512..=516;
 
 /// A call between its entry and its exit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// The kernel's name, or `#` and the number.
     pub(super) name: String,
     /// The decoded arguments, between parentheses.
@@ -32,7 +32,7 @@ pub(super) struct Call {
 
 impl Call {
     /// The call that thread `pid` stands at the entry of. Without `detail` the arguments are left out.
-    pub(super) fn entered(
+    pub(crate) fn entered(
         pid: i32,
         (number, architecture): (u64, u32),
         values: [u64; 6],
@@ -50,7 +50,7 @@ impl Call {
     }
 
     /// The line, with the result that the kernel gave; `None` for a call that did not return.
-    pub(super) fn line(&self, pid: i32, result: Option<(i64, bool)>, spent: Duration) -> String {
+    pub(crate) fn line(&self, pid: i32, result: Option<(i64, bool)>, spent: Duration) -> String {
         let Self { name, arguments, verdict } = self;
         let result = result.map_or_else(|| "?".to_owned(), |(value, is_error)| shown(value, is_error));
         format!("{pid} {name}({arguments}) = {result} <{:.6}> {verdict}", spent.as_secs_f64())
