@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use lazaret_profiles::syscalls::{self, Column};
 
-use crate::request::Subject;
+use crate::decide::{self, Facts};
+use crate::request::{Subject, Text};
 use crate::signature::{self, Kind};
 use crate::trace::line::Call;
 use crate::verdict::Registers;
@@ -34,6 +35,11 @@ pub struct Copied {
     pub arguments: Vec<Argument>,
     /// The bytes that sethostname(2) or setdomainname(2) is decided on; `Some(None)` where they cannot be had.
     pub name: Option<Option<Vec<u8>>>,
+    /// The strings that mount(2) or umount2(2) is decided on: the argument's place, the bound that its end must stand
+    /// within, and the bytes; `None` where it is null, unreadable or too long.
+    pub strings: Vec<(usize, usize, Option<Vec<u8>>)>,
+    /// What is decided for root of a container that may do everything, in words.
+    pub decision: String,
 }
 
 /// One argument.
@@ -56,8 +62,11 @@ pub fn copied(trap: Trap) -> Copied {
         path.or(matches!(kind, Kind::Name).then_some(limits::GUEST_NAME))
     };
     let strings = parameters.iter().map(|parameter| string(parameter.kind));
+    let facts = Facts { may_set_hostname: true, may_mount: true, effective_uid: Some(0) };
     Copied {
         what: request.what(),
+        strings: strings_of(&request.subject),
+        decision: format!("{:?}", decide::decide(&request, facts)),
         name: if let Subject::Name { name, .. } = &request.subject { Some(name.clone().ok()) } else { None },
         arguments: request
             .arguments
@@ -66,6 +75,22 @@ pub fn copied(trap: Trap) -> Copied {
             .map(|(argument, string)| Argument { text: argument.text, string })
             .collect(),
     }
+}
+
+fn strings_of(subject: &Subject) -> Vec<(usize, usize, Option<Vec<u8>>)> {
+    if let Subject::Mount(call) = subject {
+        return vec![
+            told(0, limits::GUEST_PATH, &call.source),
+            told(1, limits::GUEST_PATH, &call.target),
+            told(2, limits::GUEST_NAME, &call.fstype),
+            told(4, limits::GUEST_DATA, &call.data),
+        ];
+    }
+    if let Subject::Unmount { target, .. } = subject { vec![told(0, limits::GUEST_PATH, target)] } else { Vec::new() }
+}
+
+fn told(place: usize, limit: usize, text: &Text) -> (usize, usize, Option<Vec<u8>>) {
+    (place, limit, if let Text::Bytes(bytes) = text { Some(bytes.clone()) } else { None })
 }
 
 /// The line of `lazaret trace` for a call and what the kernel returned for it.

@@ -82,14 +82,16 @@ impl Guest<'_> {
         self.bytes.get(usize::try_from(offset).ok()?..)
     }
 
-    fn string(&self, address: u64, limit: usize) -> Option<String> {
+    /// The C string there, or its first `limit` bytes; the inner `None` where it runs into memory that is none.
+    #[expect(
+        clippy::option_option,
+        reason = "memory that is not ours to tell and memory that cannot be read are two things"
+    )]
+    fn string(&self, address: u64, limit: usize) -> Option<Option<&[u8]>> {
         let bytes = self.from(address)?;
         let looked_at = bytes.get(..limit).unwrap_or(bytes);
-        match looked_at.iter().position(|byte| *byte == 0) {
-            Some(end) => Some(shown(&looked_at[..end])),
-            None if looked_at.len() == limit => Some(shown(looked_at)),
-            None => Some("?".to_owned()),
-        }
+        let end = looked_at.iter().position(|byte| *byte == 0);
+        Some(end.or((looked_at.len() == limit).then_some(limit)).and_then(|end| looked_at.get(..end)))
     }
 }
 
@@ -108,17 +110,37 @@ fn compare(guest: &Guest<'_>, trap: Trap, copied: &Copied) {
     for (argument, value) in copied.arguments.iter().zip(trap.arguments) {
         let most = if argument.string.is_some() { limits::RECORDED_TEXT + 1 } else { FLAGS };
         assert!(argument.text.chars().count() <= most, "{}", argument.text);
-        if let Some(expected) = argument.string.filter(|_| value != 0).and_then(|limit| guest.string(value, limit)) {
-            assert_eq!(argument.text, expected, "at {value:#x}");
+        // What is decided on is compared below; of that a record hides some.
+        let limit = argument.string.filter(|_| value != 0 && copied.strings.is_empty());
+        if let Some(expected) = limit.and_then(|limit| guest.string(value, limit)) {
+            assert_eq!(argument.text, expected.map_or_else(|| "?".to_owned(), shown), "at {value:#x}");
         }
     }
+    compare_decided(guest, trap, copied);
     if let Some(name) = &copied.name {
-        let [address, len, ..] = trap.arguments;
-        let len = usize::try_from(len & 0xffff_ffff).unwrap();
-        let expected = (len <= limits::HOSTNAME).then(|| guest.from(address)).flatten().map(|bytes| bytes.get(..len));
-        match expected {
-            Some(expected) => assert_eq!(name.as_deref(), expected),
-            None => assert!(name.as_ref().is_none_or(|name| name.len() <= limits::HOSTNAME && name.len() == len)),
+        compare_name(guest, trap, name.as_deref());
+    }
+}
+
+/// The bytes that a mount is decided on.
+fn compare_decided(guest: &Guest<'_>, trap: Trap, copied: &Copied) {
+    for (place, limit, bytes) in &copied.strings {
+        let address = trap.arguments[*place];
+        if let Some(expected) = guest.string(address, *limit) {
+            let expected = expected.filter(|expected| expected.len() < *limit);
+            assert_eq!(bytes.as_deref(), expected, "at {address:#x}");
         }
+    }
+    assert!(!copied.decision.contains("Continue"), "{}", copied.decision);
+}
+
+/// The bytes that a name is decided on.
+fn compare_name(guest: &Guest<'_>, trap: Trap, name: Option<&[u8]>) {
+    let [address, len, ..] = trap.arguments;
+    let len = usize::try_from(len & 0xffff_ffff).unwrap();
+    let expected = (len <= limits::HOSTNAME).then(|| guest.from(address)).flatten().map(|bytes| bytes.get(..len));
+    match expected {
+        Some(expected) => assert_eq!(name, expected),
+        None => assert!(name.is_none_or(|name| name.len() <= limits::HOSTNAME && name.len() == len)),
     }
 }
