@@ -226,10 +226,10 @@ fn make(call: &MountCall, target: Vec<u8>, flags: u64) -> Result<Order, Fault> {
     }
     if let Some(layers) = &mut layers {
         layers.upper = match upper {
-            (Some(upper), Some(work)) => Some((upper, work)),
+            (Some(upper), Some(work)) if !upper.is_empty() && !work.is_empty() => Some((upper, work)),
             // The kernel does without the one if it has not got the other.
             (None, _) => None,
-            (Some(_), None) => return Err(Fault::Wrong(Errno::EINVAL)),
+            (Some(_), _) => return Err(Fault::Wrong(Errno::EINVAL)),
         };
         if layers.lower.is_empty() {
             return Err(Fault::Wrong(Errno::EINVAL));

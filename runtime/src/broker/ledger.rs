@@ -16,6 +16,22 @@ use crate::policy::mountinfo::MountTable;
 /// File name in a container's state directory.
 const FILE: &str = "mounts.json";
 
+/// The file of the list; only the host's root can open it.
+#[derive(Debug)]
+pub(super) struct Opened(std::fs::File);
+
+impl Opened {
+    /// Waits for its turn. The wait ends with the worker's deadline.
+    pub(super) fn lock(self) -> Result<Ledger, Denied> {
+        let (mut file, mut text) = (self.0, Vec::new());
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+        file.read_to_end(&mut text)?;
+        let ids =
+            if text.is_empty() { Vec::new() } else { serde_json::from_slice(&text).map_err(std::io::Error::from)? };
+        Ok(Ledger { file, ids })
+    }
+}
+
 /// The list, locked until it is dropped.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -24,16 +40,11 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Waits for its turn. The wait ends with the worker's deadline.
-    pub(super) fn lock(directory: &Path) -> Result<Self, Denied> {
+    /// Opens the list of the container whose state stands in `directory`.
+    pub(super) fn open(directory: &Path) -> Result<Opened, Denied> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file = rustix::fs::open(directory.join(FILE), flags, Mode::from_raw_mode(0o600))?;
-        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
-        let (mut file, mut text) = (std::fs::File::from(file), Vec::new());
-        file.read_to_end(&mut text)?;
-        let ids =
-            if text.is_empty() { Vec::new() } else { serde_json::from_slice(&text).map_err(std::io::Error::from)? };
-        Ok(Self { file, ids })
+        Ok(Opened(std::fs::File::from(file)))
     }
 
     /// Whether an order made this mount.
@@ -76,18 +87,18 @@ mod tests {
     fn what_is_added_is_there_for_the_next_and_what_is_gone_is_forgotten() {
         let directory = std::env::temp_dir().join(format!("lazaret-ledger-{}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
-        let mut ledger = Ledger::lock(&directory).unwrap();
+        let mut ledger = Ledger::open(&directory).unwrap().lock().unwrap();
         for id in [22, 27, 1_000_000] {
             ledger.add(id).unwrap();
         }
         drop(ledger);
-        let mut ledger = Ledger::lock(&directory).unwrap();
+        let mut ledger = Ledger::open(&directory).unwrap().lock().unwrap();
         assert!(ledger.has(22) && ledger.has(1_000_000) && !ledger.has(2));
         let table = MountTable::parse(b"22 27 0:21 / /proc rw - proc proc rw\n27 1 0:5 / / rw - ext4 a rw\n").unwrap();
         ledger.forget_all_but(&table).unwrap();
         ledger.remove(27).unwrap();
         drop(ledger);
-        let ledger = Ledger::lock(&directory).unwrap();
+        let ledger = Ledger::open(&directory).unwrap().lock().unwrap();
         assert!(ledger.has(22) && !ledger.has(27) && !ledger.has(1_000_000));
         drop(ledger);
         std::fs::remove_dir_all(&directory).unwrap();

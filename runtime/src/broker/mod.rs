@@ -79,10 +79,12 @@ fn steps(init: BorrowedFd<'_>, directory: &Path, pid: i32, order: &Order) -> Res
     let (us, own_proc) = (rustix::process::getppid(), Inside::own_proc()?);
     // The container's root may not look into this process, which has a copy of the monitor's memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    let mut ledger = Ledger::lock(directory)?;
+    let ledger = Ledger::open(directory)?;
     let namespaces = inside::Namespaces::of(init)?;
     let caller = Caller::open(pid, &namespaces)?;
     let made = make::before_entering(order, &namespaces)?;
+    // A process that was made for it and has not ended would hold the lock too.
+    let mut ledger = ledger.lock()?;
     let inside = Inside::enter(&namespaces, own_proc, made.is_some())?;
     // Changes of credentials have taken it back.
     if let Some(us) = us {
