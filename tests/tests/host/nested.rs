@@ -141,6 +141,18 @@ fn a_flipped_link_wins_no_race() {
     fails(&["race-unmount", MASKED], &[0], as_it_is);
 }
 
+/// Some rounds in each run; LAZARET_TEST_ROUNDS asks for more.
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp, runc"]
+fn arguments_that_change_while_they_are_judged_win_no_race() {
+    let rounds = std::env::var("LAZARET_TEST_ROUNDS").unwrap_or_else(|_| "500".to_owned());
+    for verdict in fails(&["race-words", &rounds], &[0], as_it_is) {
+        // Both sides of the flip were seen.
+        let made = verdict.step.split(' ').next().and_then(|made| made.parse::<u64>().ok());
+        assert!(made.is_some_and(|made| made > 0 && made < rounds.parse().unwrap()), "{verdict:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs root: namespaces, mounts, seccomp, runc"]
 fn mounts_are_bounded() {

@@ -2,7 +2,7 @@
 //! reaching the host by propagation, and filling the kernel with mounts.
 
 use std::os::unix::fs::symlink;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::mounts::{is_mounted, mount};
 use crate::raw::{address, call, text};
@@ -15,6 +15,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("mount-at", mount_at),
     ("give-back", give_back),
     ("race-mount", race_mount),
+    ("race-words", race_words),
     ("race-unmount", race_unmount),
     ("many-mounts", many_mounts),
     ("honest-mounts", honest_mounts),
@@ -122,6 +123,62 @@ fn race_mount(_: &[String]) -> Outcome {
         won
     })?;
     if won { Ok("a tmpfs covers /proc/sys".to_owned()) } else { without_effect("race") }
+}
+
+/// Eight bytes that are text with its end.
+fn word(text: &str) -> u64 {
+    let mut bytes = [0; 8];
+    for (byte, from) in bytes.iter_mut().zip(text.bytes()) {
+        *byte = from;
+    }
+    u64::from_ne_bytes(bytes)
+}
+
+/// Arguments in memory that are harmless when they are judged, and a place below procfs or a sysfs when they are used:
+/// each changes by one store of another thread, as often as the first argument says.
+fn race_words(arguments: &[String]) -> Outcome {
+    let rounds: usize = argument(arguments, 0)?.parse().unwrap_or(0);
+    symlink("/mnt", "/tmp/a").step("symlink")?;
+    symlink("/proc/sys", "/tmp/b").step("symlink")?;
+    let (target, fstype) = (AtomicU64::new(word("/tmp/a")), AtomicU64::new(word("tmpfs")));
+    let over = AtomicBool::new(false);
+    let source = text("racer");
+    let racers = || {
+        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let racers = table.lines().filter(|line| line.contains(" racer ")).map(str::to_owned);
+        racers.collect::<Vec<_>>()
+    };
+    let has_racer = || !racers().is_empty();
+    let is_elsewhere = || racers().iter().any(|line| !line.contains(" /mnt ") || line.contains("sysfs"));
+    let (mut made, mut won) = (0, None);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                for (place, kind) in [("/tmp/b", "tmpfs"), ("/tmp/a", "sysfs"), ("/tmp/a", "tmpfs")] {
+                    target.store(word(place), Ordering::Relaxed);
+                    fstype.store(word(kind), Ordering::Relaxed);
+                }
+            }
+        });
+        for round in 0..rounds {
+            let arguments = [address(source.as_c_str()), address(&target), address(&fstype), 0, 0];
+            if call(libc::SYS_mount, &arguments).is_err() {
+                continue;
+            }
+            made += 1;
+            if is_elsewhere() {
+                won = Some(round);
+                break;
+            }
+            // A machine under load may need a second try.
+            while has_racer() && unmount("/mnt", libc::MNT_DETACH).is_err() {}
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    match won {
+        Some(round) => Ok(format!("won in round {round}")),
+        None => Err(Failure { step: format!("{made} of {rounds} mounts, none elsewhere"), errno: 0 }),
+    }
 }
 
 /// A target that is an own mount when it is looked at, and a mask in a copy of /proc when it is unmounted.
