@@ -35,9 +35,11 @@ pub(crate) fn run_under(program: &[Insn], probes: &mut [Probe]) {
             play(&filter, &probes[next..], &shared);
         }
         let mut status = 0;
-        // SAFETY: waitpid(2) writes one int, exclusively borrowed.
-        let reaped = unsafe { libc::waitpid(child, &raw mut status, 0) };
-        assert_eq!(reaped, child);
+        // SAFETY: waitpid(2) writes one int, exclusively borrowed. libFuzzer's clock interrupts it.
+        while unsafe { libc::waitpid(child, &raw mut status, 0) } < 0 {
+            let error = std::io::Error::last_os_error();
+            assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "{error}");
+        }
         let done = usize::try_from(shared.word(0)).unwrap();
         for (at, probe) in probes[next..].iter_mut().take(done).enumerate() {
             probe.result = Some(shared.word(at + 1).cast_signed());

@@ -67,7 +67,7 @@ pub(crate) const ALL: &[(&str, Attempt)] = &[
     ("trace a process", |canary, _| works(libc::SYS_ptrace, &[u64::from(libc::PTRACE_ATTACH), id(canary), 0, 0])),
     ("read the memory of a process", |canary, _| {
         let mut word = [0; 8];
-        crate::sys::read_word(canary.victim, canary.word, &mut word) == 8
+        crate::sys::read_memory(canary.victim, canary.word, &mut word) == 8
     }),
     ("write the memory of a process", |canary, _| {
         let word = [0_u8; 8];

@@ -101,7 +101,7 @@ impl Canary {
         assert!(status.contains(ASLEEP), "{attempt}: the process lives and sleeps: {status}");
         assert!(status.contains("\nTracerPid:\t0\n"), "{attempt}: nobody traces it");
         let mut word = [0; 8];
-        assert_eq!(sys::read_word(self.victim, self.word, &mut word), 8);
+        assert_eq!(sys::read_memory(self.victim, self.word, &mut word), 8);
         assert_eq!(u64::from_ne_bytes(word), ORIGINAL, "{attempt}: its memory");
     }
 }

@@ -19,7 +19,16 @@ mod endings;
 #[cfg(feature = "jail-hook")]
 mod jail;
 #[cfg(test)]
+mod racer;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 #[expect(unsafe_code, reason = "fork(2) and seccomp(2) with a listener, which no library wraps")]
 mod sys;
+#[cfg(test)]
+#[expect(unsafe_code, reason = "seccomp notifications and ptrace(2) without the sentry's own code for them")]
+mod trap;
+#[cfg(test)]
+mod unsound;

@@ -235,16 +235,30 @@ const PRELUDE: &str = r#"
 impl Workload {
     /// A process as root of `userns` that will run `script` once it is let go.
     pub(crate) fn start(userns: &OwnedFd, by: Interceptor, script: &str) -> Self {
-        let (ours, theirs) = pair();
-        let (output, writing) = rustix::pipe::pipe().unwrap();
         let names: String = syscalls::TABLE.iter().map(|row| format!("{} => {}, ", row.name, row.number)).collect();
         let script = format!("%number = ({names});\n{PRELUDE}\n{script}");
+        Self::enter(
+            userns,
+            by,
+            || {},
+            || {
+                let arguments = [c"perl".to_owned(), c"-e".to_owned(), std::ffi::CString::new(script).unwrap()];
+                nix::unistd::execv(c"/usr/bin/perl", &arguments).map_or(127, |never| match never {})
+            },
+        )
+    }
+
+    /// A process as root of `userns` that does `before` at once, and `role` under the filter once it is let go.
+    pub(crate) fn enter(userns: &OwnedFd, by: Interceptor, before: impl FnOnce(), role: impl FnOnce() -> i32) -> Self {
+        let (ours, theirs) = pair();
+        let (output, writing) = rustix::pipe::pipe().unwrap();
         let child = sys::fork(|| {
             // Other tests run beside this one: their listeners and sockets must not live on in here.
             sys::close_all_but(&[userns, &theirs, &writing]);
             nix::sched::setns(userns, CloneFlags::CLONE_NEWUSER).unwrap();
             nix::unistd::setresgid(Gid::from_raw(0), Gid::from_raw(0), Gid::from_raw(0)).unwrap();
             nix::unistd::setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).unwrap();
+            before();
             rustix::stdio::dup2_stdout(&writing).unwrap();
             rustix::thread::set_no_new_privs(true).unwrap();
             match by {
@@ -259,8 +273,7 @@ impl Workload {
                 }
             }
             receive_byte(&theirs);
-            let arguments = [c"perl".to_owned(), c"-e".to_owned(), std::ffi::CString::new(script).unwrap()];
-            nix::unistd::execv(c"/usr/bin/perl", &arguments).map_or(127, |never| match never {})
+            role()
         });
         let child = Child(child);
         let trap = match by {
@@ -278,6 +291,11 @@ impl Workload {
         rustix::net::send(&self.gate, b"x", SendFlags::empty()).unwrap();
     }
 
+    /// Gives what it is to be supervised by to somebody else than a sentry.
+    pub(crate) fn take_trap(&mut self) -> OwnedFd {
+        self.trap.take().unwrap()
+    }
+
     /// To be handed over once more.
     pub(crate) fn trap_again(&mut self) {
         let pidfd = rustix::process::pidfd_open(pid(self.child.0), rustix::process::PidfdFlags::empty()).unwrap();
@@ -286,9 +304,14 @@ impl Workload {
 
     /// The next line of the script's output.
     pub(crate) fn line(&mut self) -> String {
+        self.line_within(PATIENCE)
+    }
+
+    /// The same of one that may be busy for longer.
+    pub(crate) fn line_within(&mut self, limit: Duration) -> String {
         let mut line = Vec::new();
         let mut byte = [0];
-        assert!(is_readable(self.output.as_fd(), PATIENCE), "the workload says nothing");
+        assert!(is_readable(self.output.as_fd(), limit), "the workload says nothing");
         while self.output.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
             line.extend_from_slice(&byte);
         }
@@ -383,11 +406,11 @@ pub(crate) fn memory_file(text: &str) -> OwnedFd {
     file
 }
 
-fn pair() -> (OwnedFd, OwnedFd) {
+pub(crate) fn pair() -> (OwnedFd, OwnedFd) {
     socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap()
 }
 
-fn receive_byte(socket: &OwnedFd) {
+pub(crate) fn receive_byte(socket: &OwnedFd) {
     assert!(is_readable(socket.as_fd(), PATIENCE), "nobody gives the sign");
     let mut byte = [0];
     rustix::net::recv(socket, &mut byte, RecvFlags::empty()).unwrap();

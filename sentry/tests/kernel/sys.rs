@@ -60,13 +60,12 @@ pub(crate) fn close_all_but(kept: &[&OwnedFd]) {
 }
 
 /// Where a value stands, for an argument of [`attempt`].
-#[cfg(feature = "jail-hook")]
 pub(crate) fn address<T: ?Sized>(value: &T) -> u64 {
     u64::try_from(std::ptr::from_ref(value).addr()).unwrap()
 }
 
-/// Makes a system call in a forked process that does nothing after it but end. An error is its errno.
-#[cfg(feature = "jail-hook")]
+/// Makes a system call in a forked process that does nothing after it but end, or one that only looks at memory. An error
+/// is its errno.
 pub(crate) fn attempt(number: i64, arguments: &[u64]) -> Result<u64, i32> {
     let [a, b, c, d, e, f] = std::array::from_fn(|index| arguments.get(index).copied().unwrap_or(0));
     // SAFETY: pointers among the arguments are of values that live past the call and are as long as it reads; a call
@@ -75,11 +74,10 @@ pub(crate) fn attempt(number: i64, arguments: &[u64]) -> Result<u64, i32> {
     u64::try_from(result).map_err(|_negative| std::io::Error::last_os_error().raw_os_error().unwrap())
 }
 
-/// Reads a word of a process's memory and returns how many bytes came.
-#[cfg(feature = "jail-hook")]
-pub(crate) fn read_word(pid: i32, address: u64, word: &mut [u8; 8]) -> usize {
-    let remote = nix::sys::uio::RemoteIoVec { base: usize::try_from(address).unwrap(), len: word.len() };
-    let mut local = [std::io::IoSliceMut::new(word)];
+/// Reads a process's memory and returns how many bytes came.
+pub(crate) fn read_memory(pid: i32, address: u64, into: &mut [u8]) -> usize {
+    let remote = nix::sys::uio::RemoteIoVec { base: usize::try_from(address).unwrap(), len: into.len() };
+    let mut local = [std::io::IoSliceMut::new(into)];
     nix::sys::uio::process_vm_readv(Pid::from_raw(pid), &mut local, &[remote]).unwrap_or(0)
 }
 
@@ -101,4 +99,81 @@ pub(crate) fn file_handle(path: &std::path::Path) -> [u32; 34] {
 pub(crate) fn exit(code: i32) {
     // SAFETY: _exit(2) ends the process without touching the harness's buffers.
     unsafe { libc::_exit(code) }
+}
+
+/// Bytes that the calls of a race are judged by.
+pub(crate) const POINTEE: usize = 64;
+
+/// Bytes of a page.
+const PAGE: usize = 4096;
+
+/// The number of a call.
+pub(crate) fn number(name: &str) -> i64 {
+    i64::from(lazaret_profiles::syscalls::by_name(name).unwrap().number)
+}
+
+/// A page that one thread changes while another has the kernel look at it.
+#[derive(Debug)]
+pub(crate) struct Page(*mut u8);
+
+// SAFETY: the page is shared on purpose; it is looked at and changed by volatile accesses alone.
+unsafe impl Sync for Page {}
+
+impl Page {
+    /// Filled with zeros. It is there until the process ends.
+    pub(crate) fn new() -> Self {
+        Self(map())
+    }
+
+    /// Where it stands.
+    pub(crate) fn address(&self) -> u64 {
+        u64::try_from(self.0.expose_provenance()).unwrap()
+    }
+
+    /// Changes its first bytes, as fast as can be.
+    pub(crate) fn write(&self, value: &[u8; POINTEE]) {
+        // SAFETY: the page is as long as that and aligned; volatile, as others look at it meanwhile.
+        unsafe { self.0.cast::<[u8; POINTEE]>().write_volatile(*value) }
+    }
+
+    /// Its first byte.
+    pub(crate) fn first(&self) -> u8 {
+        // SAFETY: the page is there and readable; volatile, as others change it meanwhile.
+        unsafe { self.0.read_volatile() }
+    }
+
+    /// Puts another page in its place, full of this byte, in one step.
+    pub(crate) fn replace(&self, byte: u8, is_writable: bool) {
+        let page = map();
+        // SAFETY: the new page, which nobody else knows.
+        unsafe { page.write_bytes(byte, PAGE) };
+        if !is_writable {
+            // SAFETY: as above.
+            let code = unsafe { libc::mprotect(page.cast(), PAGE, libc::PROT_READ) };
+            assert_eq!(code, 0);
+        }
+        // SAFETY: takes the place of a page to which no reference exists.
+        let moved = unsafe { libc::mremap(page.cast(), PAGE, PAGE, libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED, self.0) };
+        assert_eq!(moved, self.0.cast());
+    }
+}
+
+fn map() -> *mut u8 {
+    let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+    // SAFETY: a new mapping, where the kernel likes it.
+    let page = unsafe { libc::mmap(std::ptr::null_mut(), PAGE, protection, flags, -1, 0) };
+    assert_ne!(page, libc::MAP_FAILED);
+    page.cast()
+}
+
+/// Executes this program once more with these arguments and this variable; comes back only if it fails.
+pub(crate) fn execute_self(arguments: &[&str], variable: (&str, &str)) {
+    let text = |text: &str| std::ffi::CString::new(text).unwrap();
+    let arguments: Vec<_> = arguments.iter().map(|argument| text(argument)).collect();
+    let variable = text(&format!("{}={}", variable.0, variable.1));
+    // The link leads to the file itself: the way to it may be closed to the namespace.
+    match nix::unistd::execve(c"/proc/self/exe", &arguments, &[variable]) {
+        Ok(never) => match never {},
+        Err(errno) => eprintln!("cannot execute myself: {errno}"),
+    }
 }
