@@ -25,6 +25,8 @@ mod races;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 #[expect(unsafe_code, reason = "fork(2) and seccomp(2) with a listener, which no library wraps")]
 mod sys;
 #[cfg(test)]

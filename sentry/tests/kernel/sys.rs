@@ -166,6 +166,23 @@ fn map() -> *mut u8 {
     page.cast()
 }
 
+/// Has SIGUSR1 run a handler that does nothing; calls that it interrupts begin again.
+pub(crate) fn ignore_by_a_handler() {
+    extern "C" fn nothing(_: i32) {}
+    let action = nix::sys::signal::SigAction::new(
+        nix::sys::signal::SigHandler::Handler(nothing),
+        nix::sys::signal::SaFlags::SA_RESTART,
+        nix::sys::signal::SigSet::empty(),
+    );
+    // SAFETY: the handler does nothing.
+    unsafe { nix::sys::signal::sigaction(nix::sys::signal::Signal::SIGUSR1, &action) }.unwrap();
+}
+
+/// Sends it to whichever thread takes it.
+pub(crate) fn signal_own_process() {
+    nix::sys::signal::kill(Pid::this(), nix::sys::signal::Signal::SIGUSR1).unwrap();
+}
+
 /// Executes this program once more with these arguments and this variable; comes back only if it fails.
 pub(crate) fn execute_self(arguments: &[&str], variable: (&str, &str)) {
     let text = |text: &str| std::ffi::CString::new(text).unwrap();
