@@ -200,7 +200,7 @@ mod tests {
     fn mount_is_decoded_whole() {
         let (source, target, kind) = (b"none\0", b"/mnt\0", b"tmpfs\0");
         let request = request(call("mount", [address(source), address(target), address(kind), 0x1006, 0, 0]));
-        assert_eq!(request.what(), "mount -t tmpfs none on /mnt");
+        assert_eq!(request.what(), "mount -o MS_NOSUID|MS_NODEV|MS_BIND none on /mnt");
         assert_eq!(request.argument("flags"), Some("MS_NOSUID|MS_NODEV|MS_BIND"));
         assert_eq!(request.argument("data"), Some(NULL));
         let Subject::Mount(call) = request.subject else { panic!("not a mount") };

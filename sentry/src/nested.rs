@@ -148,13 +148,20 @@ pub const KEPT: u64 = flag::RDONLY
 
 const PROPAGATION: u64 = flag::SHARED | flag::PRIVATE | flag::SLAVE | flag::UNBINDABLE;
 
+/// Whether a mount(2) with these flags is about what is mounted already.
+pub(crate) fn is_about_what_is_mounted(flags: u64) -> bool {
+    plain(flags) & (flag::REMOUNT | flag::BIND | flag::MOVE | PROPAGATION) != 0
+}
+
+/// Without the mark that programs of before Linux 2.4 put in the upper half.
+fn plain(flags: u64) -> u64 {
+    if flags & flag::MAGIC_MASK == flag::MAGIC { flags & !flag::MAGIC_MASK } else { flags }
+}
+
 /// The order of a mount(2), in the kernel's own order of looking at flags (`path_mount` in fs/namespace.c).
 pub(crate) fn mount(call: &MountCall) -> Result<Order, Fault> {
     let target = path(&call.target)?;
-    let mut flags = call.flags;
-    if flags & flag::MAGIC_MASK == flag::MAGIC {
-        flags &= !flag::MAGIC_MASK;
-    }
+    let flags = plain(call.flags);
     let given = |flag: u64| flags & flag != 0;
     if given(flag::REMOUNT) {
         // With MS_BIND it is about the mount alone, and the kernel does not look at the data.

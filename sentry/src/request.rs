@@ -7,6 +7,7 @@ use lazaret_profiles::class::{Errno, Event};
 use lazaret_profiles::nested::FileSystem;
 
 use crate::limits;
+use crate::nested;
 use crate::text;
 
 /// One trapped call.
@@ -190,11 +191,12 @@ impl Request {
 
     /// mount(2) the way that mount(8) is typed. The flags stand in the record.
     fn mount_line(&self) -> Option<String> {
-        let (Subject::Mount(_), [source, target, fstype, ..]) = (&self.subject, self.arguments.as_slice()) else {
+        let (Subject::Mount(call), [source, target, fstype, ..]) = (&self.subject, self.arguments.as_slice()) else {
             return None;
         };
-        let kind = if fstype.text == NULL { "-o" } else { "-t" };
-        let word = if fstype.text == NULL { self.arguments.get(3)? } else { fstype };
+        // A bind or a remount has no use for the type, whatever stands there.
+        let by_flags = fstype.text == NULL || nested::is_about_what_is_mounted(call.flags);
+        let (kind, word) = if by_flags { ("-o", self.arguments.get(3)?) } else { ("-t", fstype) };
         Some(format!("{} {kind} {} {} on {}", self.syscall, word.text, source.text, target.text))
     }
 
