@@ -6,7 +6,7 @@
 //! place that answers and records. A trapped call goes `notify` or `ptrace` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
 //! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and what has read any cannot let the call through ([`verdict`]).
 //!
-//! The runtime uses [`handoff`] and [`nested`] to speak to it and [`record`] to read what it wrote; [`trace`] is no part of the process, it
+//! The runtime uses [`handoff`], [`nested`] and [`mount_flag`] to speak to it and [`record`] to read what it wrote; [`trace`] is no part of the process, it
 //! shares the decoders. It must not use anything else;
 //! [`verdict`] is public for its proofs, which are compiled from outside.
 
@@ -25,6 +25,7 @@ mod interceptor;
 mod jail;
 pub mod limits;
 mod monitor;
+pub mod mount_flag;
 pub mod nested;
 mod notify;
 mod ptrace;

@@ -14,6 +14,7 @@ use lazaret_profiles::nested::{FileSystem, OptionFault, Takes};
 use serde::{Deserialize, Serialize};
 
 use crate::limits;
+use crate::mount_flag as flag;
 use crate::request::{MountCall, Text};
 
 /// What is to be done in the caller's place.
@@ -100,41 +101,6 @@ const EFAULT: Errno = Errno(14);
 const ENAMETOOLONG: Errno = Errno(36);
 const ENOENT: Errno = Errno(2);
 
-/// Flags of mount(2), `include/uapi/linux/mount.h`.
-pub mod flag {
-    /// No writes.
-    pub const RDONLY: u64 = 0x1;
-    /// No set-user-id.
-    pub const NOSUID: u64 = 0x2;
-    /// No devices.
-    pub const NODEV: u64 = 0x4;
-    /// No execution.
-    pub const NOEXEC: u64 = 0x8;
-    pub(super) const REMOUNT: u64 = 0x20;
-    /// No symbolic links.
-    pub const NOSYMFOLLOW: u64 = 0x100;
-    /// No access times.
-    pub const NOATIME: u64 = 0x400;
-    /// None of directories.
-    pub const NODIRATIME: u64 = 0x800;
-    pub(super) const BIND: u64 = 0x1000;
-    pub(super) const MOVE: u64 = 0x2000;
-    pub(super) const REC: u64 = 0x4000;
-    pub(super) const SILENT: u64 = 0x8000;
-    pub(super) const UNBINDABLE: u64 = 0x2_0000;
-    pub(super) const PRIVATE: u64 = 0x4_0000;
-    pub(super) const SLAVE: u64 = 0x8_0000;
-    pub(super) const SHARED: u64 = 0x10_0000;
-    /// Access times now and then.
-    pub const RELATIME: u64 = 0x20_0000;
-    /// Every access time.
-    pub const STRICTATIME: u64 = 0x100_0000;
-    pub(super) const MAGIC: u64 = 0xc0ed_0000;
-    pub(super) const MAGIC_MASK: u64 = 0xffff_0000;
-    pub(super) const DETACH: u64 = 2;
-    pub(super) const NOFOLLOW: u64 = 8;
-}
-
 /// The flags of a mount that are obeyed.
 pub const KEPT: u64 = flag::RDONLY
     | flag::NOSUID
@@ -146,22 +112,10 @@ pub const KEPT: u64 = flag::RDONLY
     | flag::RELATIME
     | flag::STRICTATIME;
 
-const PROPAGATION: u64 = flag::SHARED | flag::PRIVATE | flag::SLAVE | flag::UNBINDABLE;
-
-/// Whether a mount(2) with these flags is about what is mounted already.
-pub(crate) fn is_about_what_is_mounted(flags: u64) -> bool {
-    plain(flags) & (flag::REMOUNT | flag::BIND | flag::MOVE | PROPAGATION) != 0
-}
-
-/// Without the mark that programs of before Linux 2.4 put in the upper half.
-fn plain(flags: u64) -> u64 {
-    if flags & flag::MAGIC_MASK == flag::MAGIC { flags & !flag::MAGIC_MASK } else { flags }
-}
-
 /// The order of a mount(2), in the kernel's own order of looking at flags (`path_mount` in fs/namespace.c).
 pub(crate) fn mount(call: &MountCall) -> Result<Order, Fault> {
     let target = path(&call.target)?;
-    let flags = plain(call.flags);
+    let flags = flag::plain(call.flags);
     let given = |flag: u64| flags & flag != 0;
     if given(flag::REMOUNT) {
         // With MS_BIND it is about the mount alone, and the kernel does not look at the data.
@@ -173,7 +127,7 @@ pub(crate) fn mount(call: &MountCall) -> Result<Order, Fault> {
         // The kernel looks at no other flag, and so do those who follow it up with a remount.
         return Ok(Order::Bind { source: path(&call.source)?, target });
     }
-    if given(PROPAGATION) {
+    if given(flag::PROPAGATION) {
         return separate(flags, target);
     }
     if given(flag::MOVE) {

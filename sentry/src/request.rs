@@ -7,7 +7,7 @@ use lazaret_profiles::class::{Errno, Event};
 use lazaret_profiles::nested::FileSystem;
 
 use crate::limits;
-use crate::nested;
+use crate::mount_flag;
 use crate::text;
 
 /// One trapped call.
@@ -195,7 +195,7 @@ impl Request {
             return None;
         };
         // A bind or a remount has no use for the type, whatever stands there.
-        let by_flags = fstype.text == NULL || nested::is_about_what_is_mounted(call.flags);
+        let by_flags = fstype.text == NULL || mount_flag::is_about_what_is_mounted(call.flags);
         let (kind, word) = if by_flags { ("-o", self.arguments.get(3)?) } else { ("-t", fstype) };
         Some(format!("{} {kind} {} {} on {}", self.syscall, word.text, source.text, target.text))
     }

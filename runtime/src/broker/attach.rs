@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use lazaret_profiles::nested::FileSystem;
-use lazaret_sentry::{limits, nested::flag};
+use lazaret_sentry::{limits, mount_flag as flag};
 use rustix::mount::{MoveMountFlags, UnmountFlags};
 
 use super::Denied;

@@ -3,11 +3,15 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::Duration;
 
 use lazaret_profiles::nested::{FileSystem, Takes};
 use lazaret_sentry::nested::{Layers, Order};
 use nix::sched::CloneFlags;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags};
+use rustix::process::Signal;
 
 use super::Denied;
 use super::attach::{attach, dress};
@@ -17,6 +21,9 @@ use super::ledger::Ledger;
 use super::table;
 use crate::policy::mountinfo::MountTable;
 use crate::{channel, sys};
+
+/// How long the child that makes a procfs may take: well within a worker's deadline, so that this process lives to end it.
+const CHILD_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Makes what cannot be made in the container: a procfs. The kernel gives one to a user namespace only while one is mounted
 /// that nothing covers (`mount_too_revealing` in fs/namespace.c), and the container's own is covered by its masks. So it is
@@ -33,8 +40,8 @@ pub(super) fn before_entering(order: &Order, namespaces: &Namespaces) -> Result<
     nix::sched::unshare(CloneFlags::CLONE_NEWNS)?;
     let (answers, theirs) = channel::pair().map_err(std::io::Error::other)?;
     // An instance shows the processes among which it was made, and only a child is one of them.
-    let (pid, _pidfd) = sys::clone::fork(|| {
-        let made = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+    let (pid, pidfd) = sys::clone::fork(|| {
+        let made = rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
             .map_err(Denied::from)
             .and_then(|()| instance(FileSystem::Proc, source, options));
         let sent = match &made {
@@ -45,12 +52,21 @@ pub(super) fn before_entering(order: &Order, namespaces: &Namespaces) -> Result<
         u8::from(sent.is_err())
     })?;
     drop(theirs);
-    let answer = channel::receive::<i32>(&answers);
+    let patience = Timespec::try_from(CHILD_PATIENCE).map_err(std::io::Error::other)?;
+    let has_answered = rustix::event::poll(&mut [PollFd::new(&answers, PollFlags::IN)], Some(&patience))? > 0;
+    let answer = has_answered.then(|| channel::receive::<i32>(&answers));
+    // The container's root can stop it, also before it would die with us; it cannot see us.
+    if let Err(error) = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL)
+        && error != Errno::SRCH
+    {
+        return Err(error.into());
+    }
     sys::clone::reap(pid);
     match answer {
-        Ok((0, Some(made))) => Ok(Some(made)),
-        Ok((errno, _)) if errno > 0 => Err(Denied::Errno(errno)),
-        Ok(_) | Err(_) => Err(Denied::Errno(libc::EIO)),
+        None => Err(Denied::Errno(libc::ETIMEDOUT)),
+        Some(Ok((0, Some(made)))) => Ok(Some(made)),
+        Some(Ok((errno, _))) if errno > 0 => Err(Denied::Errno(errno)),
+        Some(Ok(_) | Err(_)) => Err(Denied::Errno(libc::EIO)),
     }
 }
 
@@ -119,8 +135,8 @@ impl Opened {
             table::judge_layer(table, mount_of(layer)?.0, &inside.path_of(layer)?)?;
         }
         match self.by_descriptor(options) {
-            // Linux before 6.13 takes no descriptors, and before 6.15 none that are paths alone.
-            Err(Denied::Errno(libc::EINVAL | libc::EBADF)) => self.by_number(inside, options),
+            // Linux before 6.5 takes no descriptors (EOPNOTSUPP), before 6.13 none here, before 6.15 none that are paths alone.
+            Err(Denied::Errno(libc::EOPNOTSUPP | libc::EINVAL | libc::EBADF)) => self.by_number(inside, options),
             made => made,
         }
     }

@@ -1,6 +1,7 @@
 //! Changes to one mount that take something away: rights by a remount, peers by its propagation.
 
-use lazaret_sentry::nested::{Refusal, flag};
+use lazaret_sentry::mount_flag as flag;
+use lazaret_sentry::nested::Refusal;
 
 use super::Denied;
 use super::attach::restrictions;

@@ -153,6 +153,16 @@ fn arguments_that_change_while_they_are_judged_win_no_race() {
     }
 }
 
+/// The one process of lazaret's that the container sees makes a procfs. No control: runc has none.
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp"]
+fn a_helper_that_the_container_stops_does_not_stay() {
+    for interceptor in INTERCEPTORS {
+        let verdict = verdict::of(&nested(interceptor).run(&bundle(&["stop-helpers"])));
+        assert!(!verdict.ok && verdict.errno == 0, "{interceptor}: {verdict:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs root: namespaces, mounts, seccomp, runc"]
 fn mounts_are_bounded() {

@@ -18,6 +18,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("race-words", race_words),
     ("race-unmount", race_unmount),
     ("many-mounts", many_mounts),
+    ("stop-helpers", stop_helpers),
     ("honest-mounts", honest_mounts),
 ];
 
@@ -214,6 +215,31 @@ fn many_mounts(_: &[String]) -> Outcome {
         }
     }
     Err(Failure { step: format!("mount with {} mounts", count()), errno: refused })
+}
+
+/// Stops whatever process of lazaret's shows up among the container's while it mounts, and looks for one that stays.
+fn stop_helpers(_: &[String]) -> Outcome {
+    let over = AtomicBool::new(false);
+    let others = || {
+        let names = std::fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.file_name());
+        names.filter(|name| name.to_string_lossy().parse::<u32>().is_ok_and(|pid| pid != 1)).count()
+    };
+    let mut stayed = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                call(libc::SYS_kill, &[u64::MAX, libc::SIGSTOP as u64]).ok();
+            }
+        });
+        for _ in 0..3 {
+            if mount("proc", "/mnt", "proc", 0, "").is_ok() {
+                unmount("/mnt", libc::MNT_DETACH).ok();
+            }
+            stayed += others();
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    if stayed > 0 { Ok(format!("{stayed} processes stayed")) } else { without_effect("kill") }
 }
 
 /// What one may do who may mount, each with its effect.
