@@ -88,6 +88,15 @@ pub(crate) enum ShimError {
         #[source]
         source: io::Error,
     },
+    /// The program that was to take the process's output.
+    #[error("cannot start the logger {path:?}")]
+    Logger {
+        /// Its path.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: io::Error,
+    },
     /// The terminal of a process.
     #[error("cannot use the terminal of the process")]
     Terminal(#[source] io::Error),
@@ -134,6 +143,7 @@ impl ShimError {
             },
             Self::Stdio { .. }
             | Self::Pipe { .. }
+            | Self::Logger { .. }
             | Self::Terminal(_)
             | Self::Signal { .. }
             | Self::Stats { .. }

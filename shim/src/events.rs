@@ -47,6 +47,11 @@ impl Events {
         (Self { queue, namespace: namespace.to_owned() }, sender)
     }
 
+    /// containerd's namespace that they happen in.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
     /// Puts an event into the queue. Never blocks; an event too many is dropped and logged.
     pub(crate) fn publish(&self, happening: Happening) {
         let envelope = envelope(happening, &self.namespace);

@@ -1,5 +1,5 @@
 //! Standard input, output and error of a process: pipes to the container, or a terminal of its own, copied from and to
-//! containerd's fifos, or to a file that it names.
+//! containerd's fifos, to a file that it names, or taken by a logger.
 //!
 //! The container gets pipes rather than the fifos: it may then reopen `/dev/stdout`, and never holds a file of the
 //! host. Used by `tasks`, one [`Streams`] a process; a slow reader fills its own pipe and holds up nobody else.
@@ -16,6 +16,7 @@ use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 
 use crate::error::ShimError;
+use crate::logger::{Inputs, Logger};
 use crate::terminal::Master;
 
 /// First and longest pause between two looks at whether the reader has taken the last bytes.
@@ -40,6 +41,7 @@ pub(crate) struct Stdio {
 pub(crate) struct Streams {
     input: Mutex<Option<Input>>,
     outputs: Mutex<Vec<JoinHandle<()>>>,
+    logger: Mutex<Option<Logger>>,
     terminal: Option<Master>,
 }
 
@@ -131,20 +133,32 @@ impl Input {
 }
 
 impl Streams {
-    /// Opens the fifos of `stdio`, and returns the container's ends of the pipes. Nothing here waits for another process.
-    pub(crate) fn open(stdio: &Stdio) -> Result<(Prepared, Ends), ShimError> {
+    /// Opens the fifos of `stdio`, and returns the container's ends of the pipes. A logger that runs takes all output.
+    /// Nothing here waits for another process.
+    pub(crate) fn open(stdio: &Stdio, logger: Option<(Logger, Inputs)>) -> Result<(Prepared, Ends), ShimError> {
+        let (logger, inputs) = logger.unzip();
+        let logger = Mutex::new(logger);
         let mut outputs = Vec::new();
         if stdio.terminal {
-            let output = open_sink("stdout", &stdio.stdout)?.unwrap_or(Sink::Nowhere);
+            let output = match inputs {
+                Some(Inputs { stdout, .. }) => sink_of(stdout).map(Some),
+                None => open_sink("stdout", &stdio.stdout),
+            };
+            let output = output?.unwrap_or(Sink::Nowhere);
             let fifo = (!stdio.stdin.is_empty()).then(|| fifo_path("stdin", &stdio.stdin)).transpose()?;
             let input = fifo.map(|fifo| Input::new(fifo.to_owned(), None));
-            let streams = Self { input: Mutex::new(input), outputs: Mutex::new(outputs), terminal: None };
+            let streams = Self { input: Mutex::new(input), outputs: Mutex::new(outputs), logger, terminal: None };
             return Ok((Prepared { streams, output: Some(output) }, None));
         }
         let (input, stdin) = open_input(&stdio.stdin)?;
-        let stdout = open_output("stdout", &stdio.stdout, &mut outputs)?;
-        let stderr = open_output("stderr", &stdio.stderr, &mut outputs)?;
-        let streams = Self { input: Mutex::new(input), outputs: Mutex::new(outputs), terminal: None };
+        let (stdout, stderr) = match inputs {
+            Some(Inputs { stdout, stderr }) => (stdout, stderr),
+            None => (
+                open_output("stdout", &stdio.stdout, &mut outputs)?,
+                open_output("stderr", &stdio.stderr, &mut outputs)?,
+            ),
+        };
+        let streams = Self { input: Mutex::new(input), outputs: Mutex::new(outputs), logger, terminal: None };
         Ok((Prepared { streams, output: None }, Some([stdin, stdout, stderr])))
     }
 
@@ -188,6 +202,10 @@ impl Streams {
                 output.abort();
             }
         }
+        let logger = lock(&self.logger).take();
+        if let Some(logger) = logger {
+            logger.end(deadline).await;
+        }
     }
 }
 
@@ -220,6 +238,11 @@ fn open_output(stream: &'static str, path: &str, copies: &mut Vec<JoinHandle<()>
     let ours = pipe::Receiver::from_owned_fd(ours).map_err(|source| ShimError::Pipe { stream, source })?;
     copies.push(tokio::spawn(copy_out(stream, ours, sink)));
     Ok(theirs)
+}
+
+/// A logger's pipe, for a terminal's output.
+fn sink_of(pipe: OwnedFd) -> Result<Sink, ShimError> {
+    pipe::Sender::from_owned_fd(pipe).map(Sink::Fifo).map_err(|source| ShimError::Pipe { stream: "stdout", source })
 }
 
 /// What an output's path names; `None` for an empty one.
@@ -275,7 +298,7 @@ async fn until_read(fifo: &pipe::Sender) {
     }
 }
 
-/// A fifo's path. What else a URI may name (`binary://`) is refused by name.
+/// A fifo's path. What else a URI may name, and a logger for one stream alone, is refused by name.
 fn fifo_path<'a>(stream: &'static str, path: &'a str) -> Result<&'a Path, ShimError> {
     match path.split_once("://") {
         None => Ok(Path::new(path)),
@@ -329,7 +352,7 @@ mod tests {
     }
 
     fn open(stdio: &Stdio) -> (Streams, [OwnedFd; 3]) {
-        let (prepared, ends) = Streams::open(stdio).unwrap();
+        let (prepared, ends) = Streams::open(stdio, None).unwrap();
         (prepared.with(None).unwrap(), ends.unwrap())
     }
 
@@ -418,7 +441,7 @@ mod tests {
     #[test]
     fn what_is_not_a_fifo_is_refused() {
         run(async {
-            let open = |stdio: Stdio| Streams::open(&stdio).unwrap_err().to_string();
+            let open = |stdio: Stdio| Streams::open(&stdio, None).unwrap_err().to_string();
             assert!(open(Stdio { stdout: "binary:///logger".into(), ..Stdio::default() }).contains("binary://"));
             assert!(open(Stdio { stderr: "/dev/null".into(), ..Stdio::default() }).contains("stderr"));
         });
@@ -446,7 +469,7 @@ mod tests {
         let fifos = Fifos::new("terminal");
         run(async {
             let stdio = Stdio { terminal: true, ..fifos.stdio() };
-            let (prepared, ends) = Streams::open(&stdio).unwrap();
+            let (prepared, ends) = Streams::open(&stdio, None).unwrap();
             assert!(ends.is_none());
             let pty = nix::pty::openpty(None, None).unwrap();
             let mut raw = rustix::termios::tcgetattr(&pty.slave).unwrap();
@@ -481,7 +504,7 @@ mod tests {
     #[test]
     fn a_terminal_that_did_not_come_is_an_error() {
         run(async {
-            let (prepared, _) = Streams::open(&Stdio { terminal: true, ..Stdio::default() }).unwrap();
+            let (prepared, _) = Streams::open(&Stdio { terminal: true, ..Stdio::default() }, None).unwrap();
             assert!(prepared.with(None).unwrap_err().to_string().contains("terminal"));
         });
     }

@@ -16,6 +16,7 @@ mod info;
 mod io;
 mod launcher;
 mod log;
+mod logger;
 mod place;
 mod process;
 mod reaper;

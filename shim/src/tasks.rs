@@ -23,6 +23,7 @@ use crate::events::Events;
 use crate::happening::Happening;
 use crate::io::{Stdio, Streams};
 use crate::launcher::{self, Call, Create, Launcher, Outcome, Rootfs};
+use crate::logger::{Logger, Uri};
 use crate::process::{Alive, Phase, Process};
 use crate::reaper::{Exit, Reaper, exit_of_watch};
 use crate::stats;
@@ -88,7 +89,7 @@ impl Tasks {
         let create =
             Create { id: new.id.clone(), bundle: new.bundle.clone(), rootfs: new.rootfs, by_systemd: new.by_systemd };
         let init = Arc::new(Process::new(new.stdio.clone()));
-        self.bear(&init, Call::Create(create)).await?;
+        self.bear(&init, &new.id, Call::Create(create)).await?;
         let container = Arc::new(Container::new(new.id, new.bundle, Arc::clone(&init)));
         self.events.publish(Happening::Created {
             id: container.id.clone(),
@@ -102,9 +103,16 @@ impl Tasks {
         Ok(init.pid())
     }
 
-    /// Has the launcher make a process by `call`, with the stdio that it is to have.
-    async fn bear(&self, process: &Process, call: Call) -> Result<(), ShimError> {
-        let (prepared, ends) = Streams::open(&process.stdio)?;
+    /// Has the launcher make the process `id` by `call`, with the stdio that it is to have.
+    async fn bear(&self, process: &Process, id: &str, call: Call) -> Result<(), ShimError> {
+        let logger = match Uri::of(&process.stdio.stdout)? {
+            Some(uri) => {
+                let namespace = self.events.namespace().to_owned();
+                Some(Logger::start(&self.launcher, uri, id.to_owned(), namespace).await?)
+            }
+            None => None,
+        };
+        let (prepared, ends) = Streams::open(&process.stdio, logger)?;
         let expecting = self.reaper.expect();
         let descriptors: Vec<_> = ends.iter().flatten().map(AsFd::as_fd).collect();
         let (outcome, along) = self.launcher.call(call, &descriptors).await?;
@@ -172,7 +180,7 @@ impl Tasks {
             return Err(container.wrong_status("start a process of", process));
         }
         let (id, exec) = (container.id.clone(), exec.to_owned());
-        self.bear(process, Call::Exec { id: id.clone(), process: added.spec.clone() }).await?;
+        self.bear(process, &exec, Call::Exec { id: id.clone(), process: added.spec.clone() }).await?;
         process.started();
         self.events.publish(Happening::ExecStarted { id, exec: exec.clone(), pid: process.pid() });
         if let Some(alive) = process.alive() {

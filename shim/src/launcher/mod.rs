@@ -4,9 +4,11 @@
 //! single-threaded process. It serves one request at a time: a slow create delays other creates, starts and deletes
 //! of the pod, but neither signals nor states nor exits, which the daemon handles itself. This file holds what the
 //! two processes say to each other; `client` is the daemon's side, `process` the launcher's, `runtime` the only
-//! place that touches the library, `packet` the framing, `orphan` what is left to do when the launcher is gone.
+//! place that touches the library, `logger` starts loggers, `packet` is the framing, `orphan` what is left to do when the
+//! launcher is gone.
 
 mod client;
+mod logger;
 mod orphan;
 mod packet;
 mod process;
@@ -57,6 +59,8 @@ pub(crate) enum Call {
         /// An OCI `Process` as JSON.
         process: String,
     },
+    /// Start a program that takes a process's output. Its descriptors 3, 4 and 5 come along.
+    Log(LoggerProgram),
     /// Stop its processes.
     Pause {
         /// The container.
@@ -81,6 +85,19 @@ pub(crate) enum Call {
         /// Also when it has not ended.
         force: bool,
     },
+}
+
+/// A program that takes a process's output.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct LoggerProgram {
+    /// Its absolute path.
+    pub(crate) path: PathBuf,
+    /// Its arguments, without its name.
+    pub(crate) arguments: Vec<String>,
+    /// The process whose output it takes, for its environment.
+    pub(crate) id: String,
+    /// containerd's namespace, for its environment.
+    pub(crate) namespace: String,
 }
 
 /// A container to create.
@@ -136,11 +153,13 @@ pub(crate) enum FromLauncher {
 /// What came of a request that succeeded.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Outcome {
-    /// The process exists: a container's first one, or an added one.
+    /// The process exists: a container's first one, an added one, or a logger.
     Born {
         /// Its number.
         pid: i32,
     },
+    /// The logger cannot be started, for this `errno`.
+    NoLogger(i32),
     /// Done.
     Done,
 }

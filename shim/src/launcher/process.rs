@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::WaitOptions;
 
 use super::runtime::{Newborn, Runtime};
-use super::{Call, Failure, FromLauncher, Outcome, Request, packet};
+use super::{Call, Failure, FromLauncher, LoggerProgram, Outcome, Request, logger, packet};
 
 /// Serves requests from `socket` until it is closed. Returns the process's exit status.
 pub(crate) fn run(socket: &OwnedFd, runtime: &Runtime) -> u8 {
@@ -56,9 +56,7 @@ fn answer_one(socket: &OwnedFd, runtime: &Runtime) -> io::Result<bool> {
     };
     let ticket = request.ticket;
     let (result, newborn) = match carry_out(runtime, request.call, descriptors) {
-        Ok(newborn) => {
-            (Ok(newborn.as_ref().map_or(Outcome::Done, |newborn| Outcome::Born { pid: newborn.pid })), newborn)
-        }
+        Ok((outcome, newborn)) => (Ok(outcome), newborn),
         Err(failure) => (Err(failure), None),
     };
     let along = newborn.iter().flat_map(|newborn| std::iter::once(&newborn.pidfd).chain(&newborn.terminal));
@@ -67,11 +65,12 @@ fn answer_one(socket: &OwnedFd, runtime: &Runtime) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Has the library do it. A process comes back from what makes one.
-fn carry_out(runtime: &Runtime, call: Call, descriptors: Vec<OwnedFd>) -> Result<Option<Newborn>, Failure> {
+/// Does it, by the library where it is the runtime's. A process comes back from what makes one.
+fn carry_out(runtime: &Runtime, call: Call, descriptors: Vec<OwnedFd>) -> Result<(Outcome, Option<Newborn>), Failure> {
     match call {
-        Call::Create(create) => return runtime.create(create, descriptors).map(Some),
-        Call::Exec { id, process } => return runtime.exec(id, process, descriptors).map(Some),
+        Call::Create(create) => return runtime.create(create, descriptors).map(born),
+        Call::Exec { id, process } => return runtime.exec(id, process, descriptors).map(born),
+        Call::Log(program) => return Ok(start_logger(&program, &descriptors)),
         Call::Start { id } => runtime.start(&id),
         Call::Kill { id, signal, all } => runtime.kill(&id, signal, all),
         Call::Pause { id } => runtime.pause(&id),
@@ -79,7 +78,21 @@ fn carry_out(runtime: &Runtime, call: Call, descriptors: Vec<OwnedFd>) -> Result
         Call::Update { id, resources } => runtime.update(&id, resources),
         Call::Delete { id, force } => runtime.delete(&id, force),
     }
-    .map(|()| None)
+    .map(|()| (Outcome::Done, None))
+}
+
+fn born(newborn: Newborn) -> (Outcome, Option<Newborn>) {
+    (Outcome::Born { pid: newborn.pid }, Some(newborn))
+}
+
+fn start_logger(program: &LoggerProgram, descriptors: &[OwnedFd]) -> (Outcome, Option<Newborn>) {
+    match logger::start(program, descriptors) {
+        Ok((pid, pidfd)) => born(Newborn { pid, pidfd, terminal: None }),
+        Err(error) => {
+            let unknown = rustix::io::Errno::INVAL.raw_os_error();
+            (Outcome::NoLogger(error.raw_os_error().unwrap_or(unknown)), None)
+        }
+    }
 }
 
 fn reap() {

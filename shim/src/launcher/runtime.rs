@@ -4,7 +4,7 @@
 //! only read the state on disk, so the daemon may call them too.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use lazaret::cgroup::{Driver, Version};
@@ -128,6 +128,11 @@ pub(crate) fn is_paused(root: &Path, id: &str) -> bool {
 pub(crate) fn fork(child: impl FnOnce() -> u8) -> io::Result<(i32, OwnedFd)> {
     let (pid, pidfd) = lazaret::sys::clone::fork(child)?;
     Ok((pid.as_raw_nonzero().get(), pidfd))
+}
+
+/// Closes every descriptor from `first` on but `keep`.
+pub(super) fn close_all_but_from(first: u32, keep: &[BorrowedFd<'_>]) -> io::Result<()> {
+    lazaret::sys::clone::close_all_but_from(first, keep)
 }
 
 /// Closes every descriptor but the three standard ones: what containerd leaked to us shall reach nobody. To be called

@@ -33,6 +33,7 @@ mod interrupted;
 mod isolation;
 mod leaks;
 mod lifecycle;
+mod loggers;
 mod logs;
 mod mounts;
 mod native_mode;
