@@ -25,11 +25,12 @@ pub(crate) struct KernelMounts {
 }
 
 impl KernelMounts {
-    /// Opens a path of the container, for `flags`.
+    /// Opens a path of the container, for `flags`. One that climbs (`/proc/../etc/x`) is none of the kernel's mounts.
     pub(crate) fn open(&self, root: impl AsFd, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
         for (name, mount) in [("/proc", &self.proc), ("/sys", &self.sys)] {
             if let (Ok(below), Some(mount)) = (path.strip_prefix(name), mount)
                 && !below.as_os_str().is_empty()
+                && !below.components().any(|component| component == Component::ParentDir)
             {
                 return open(mount, below, flags);
             }

@@ -1,6 +1,6 @@
 //! Whether a container may have `--nested`: what the walls around it must be for mounts from inside to uncover nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::options::{Mode, Options};
 use crate::rootless;
@@ -71,7 +71,7 @@ pub(super) fn admit(options: &Options, container: &Container) -> Result<(), Nest
     if rootless::is_active() || rootless::is_needed() {
         return Err(NestedError::Rootless);
     }
-    let of_kernel = |path: &Path| path.starts_with("/proc") || path.starts_with("/sys");
+    let of_kernel = |path: &Path| !climbs(path) && (path.starts_with("/proc") || path.starts_with("/sys"));
     let lists = [("linux.maskedPaths", &container.masked_paths), ("linux.readonlyPaths", &container.readonly_paths)];
     for (field, paths) in lists {
         if let Some(path) = paths.iter().find(|path| !of_kernel(path)) {
@@ -84,11 +84,19 @@ pub(super) fn admit(options: &Options, container: &Container) -> Result<(), Nest
     }
 }
 
-/// A mount that covers a part of a directory of the host's.
+/// Whether a path names a parent, so that its beginning says nothing of where it leads.
+fn climbs(path: &Path) -> bool {
+    path.components().any(|component| component == Component::ParentDir)
+}
+
+/// A mount that covers a part of a directory of the host's, or may do so.
 fn covering_mount(mounts: &[Mount]) -> Option<&Path> {
     let trees = || mounts.iter().filter(|mount| matches!(mount.kind, MountKind::Bind { .. }));
     let is_below = |inner: &Mount| {
-        trees().any(|outer| inner.destination != outer.destination && inner.destination.starts_with(&outer.destination))
+        trees().next().is_some() && climbs(&inner.destination)
+            || trees().any(|outer| {
+                inner.destination != outer.destination && inner.destination.starts_with(&outer.destination)
+            })
     };
     mounts.iter().find(|mount| is_below(mount)).map(|mount| mount.destination.as_path())
 }
@@ -130,7 +138,7 @@ mod tests {
         for path in ["/proc/kcore", "/sys/firmware"] {
             assert!(of("maskedPaths", path).is_ok() && of("readonlyPaths", path).is_ok());
         }
-        for path in ["/etc/secret", "/process"] {
+        for path in ["/etc/secret", "/process", "/proc/../etc/secret"] {
             assert!(of("maskedPaths", path).unwrap_err().to_string().contains("linux.maskedPaths"));
             assert!(of("readonlyPaths", path).unwrap_err().to_string().contains(path));
         }
@@ -149,6 +157,7 @@ mod tests {
             })
         };
         assert!(with("/data/a/conf").unwrap_err().to_string().contains("/data/a/conf"));
+        assert!(with("/other/../data/a").unwrap_err().to_string().contains("/other/../data/a"));
         assert!(with("/data2").is_ok() && with("/other").is_ok());
     }
 }

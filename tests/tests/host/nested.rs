@@ -347,3 +347,27 @@ fn it_is_for_sandboxed_containers_and_for_masks_that_hold() {
     let refused = lazaret.run(&bundle).expect(125);
     assert!(refused.stderr.contains("error[lazaret-1043]") && refused.stderr.contains("/etc/hostname"));
 }
+
+/// A path that climbs is not where its first component says: it is masked where it leads, and keeps no mounts out there.
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp, runc"]
+fn what_a_climbing_path_masks_is_masked_and_refused_as_what_it_is() {
+    let bundle = |bundle: Bundle| {
+        let directory = bundle.rootfs().join("etc/deep");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("secret"), "the secret").unwrap();
+        bundle.edit(|config| config["linux"]["maskedPaths"] = json!(["/proc/../etc/deep/secret"]))
+    };
+    let read = "cat /etc/deep/secret";
+    let uncover = "mkdir /x && mount --bind /x /mnt && mv /etc/deep /x/deep && cat /mnt/deep/secret";
+    let under_runc = |script: &str| runc::run(&bundle(Bundle::shell(script).lax().without_namespace("cgroup")));
+    assert!(!under_runc(read).stdout.contains("the secret"), "runc does not mask it");
+    assert!(under_runc(uncover).stdout.contains("the secret"), "the positive control failed");
+    for interceptor in INTERCEPTORS {
+        let plain = Lazaret::by(interceptor).run(&bundle(Bundle::shell(read).lax_but_admissible()));
+        assert!(!plain.stdout.contains("the secret"), "{interceptor}: it is not masked: {plain:?}");
+        let refused = nested(interceptor).run(&bundle(Bundle::shell(uncover).lax_but_admissible()));
+        assert!(!refused.stdout.contains("the secret"), "{interceptor}: {refused:?}");
+        assert!(refused.stderr.contains("error[lazaret-1043]"), "{interceptor}: {refused:?}");
+    }
+}
