@@ -7,7 +7,8 @@
 use std::time::{Duration, SystemTime};
 
 use containerd_shim::protos::events::task::{
-    TaskCreate, TaskDelete, TaskExecAdded, TaskExecStarted, TaskExit, TaskIO, TaskPaused, TaskResumed, TaskStart,
+    TaskCreate, TaskDelete, TaskExecAdded, TaskExecStarted, TaskExit, TaskIO, TaskOOM, TaskPaused, TaskResumed,
+    TaskStart,
 };
 use containerd_shim::protos::protobuf::{Error, well_known_types::any::Any};
 use containerd_shim::protos::shim::event::Envelope;
@@ -126,6 +127,10 @@ fn event(happening: Happening) -> Result<(&'static str, Any), Error> {
         Happening::ExecStarted { id, exec, pid } => {
             let event = TaskExecStarted { container_id: id, exec_id: exec, pid, ..TaskExecStarted::default() };
             Ok((topics::TASK_EXEC_STARTED_EVENT_TOPIC, any(&event)?))
+        }
+        Happening::OutOfMemory { id } => {
+            let event = TaskOOM { container_id: id, ..TaskOOM::default() };
+            Ok((topics::TASK_OOM_EVENT_TOPIC, any(&event)?))
         }
         Happening::Paused { id } => {
             let event = TaskPaused { container_id: id, ..TaskPaused::default() };

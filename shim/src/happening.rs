@@ -57,6 +57,11 @@ pub(crate) enum Happening {
         /// How.
         exit: Exit,
     },
+    /// The kernel has killed a process of it for want of memory.
+    OutOfMemory {
+        /// Its id.
+        id: String,
+    },
     /// Its processes stand still.
     Paused {
         /// Its id.

@@ -17,6 +17,7 @@ mod io;
 mod launcher;
 mod log;
 mod logger;
+mod memory;
 mod place;
 mod process;
 mod reaper;

@@ -24,6 +24,7 @@ use crate::happening::Happening;
 use crate::io::{Stdio, Streams};
 use crate::launcher::{self, Call, Create, Launcher, Outcome, Rootfs};
 use crate::logger::{Logger, Uri};
+use crate::memory::Memory;
 use crate::process::{Alive, Phase, Process};
 use crate::reaper::{Exit, Reaper, exit_of_watch};
 use crate::stats;
@@ -99,7 +100,13 @@ impl Tasks {
             pid: init.pid(),
         });
         slot.fill(&container);
-        tokio::spawn(announce_exit(Arc::clone(&container), Arc::clone(&init), None, self.events.clone()));
+        let memory = Memory::watch(&self.root, &container, &self.events);
+        tokio::spawn(announce_exit(
+            Arc::clone(&container),
+            Arc::clone(&init),
+            Role::First(memory),
+            self.events.clone(),
+        ));
         Ok(init.pid())
     }
 
@@ -186,7 +193,8 @@ impl Tasks {
         if let Some(alive) = process.alive() {
             alive.streams.connect_input()?;
         }
-        tokio::spawn(announce_exit(Arc::clone(container), Arc::clone(process), Some(exec), self.events.clone()));
+        let role = Role::Added(exec);
+        tokio::spawn(announce_exit(Arc::clone(container), Arc::clone(process), role, self.events.clone()));
         Ok(process.pid())
     }
 
@@ -370,12 +378,21 @@ impl Drop for Slot<'_> {
     }
 }
 
+/// What a process is in its task.
+enum Role {
+    /// The first one, with the watch over the task's memory.
+    First(Option<Memory>),
+    /// One that was added under this id.
+    Added(String),
+}
+
 /// Waits for the end of a process and tells everybody: after its start has been told, if one is under way. What was
-/// added to a task and has ended with its first process is told before that one, as containerd expects it.
-async fn announce_exit(container: Arc<Container>, process: Arc<Process>, exec: Option<String>, events: Events) {
+/// added to a task and has ended with its first process is told before that one, as containerd expects it, and so is
+/// want of memory.
+async fn announce_exit(container: Arc<Container>, process: Arc<Process>, role: Role, events: Events) {
     let Some(alive) = process.alive() else { return };
     let exit = exit_of_watch(alive.reaped.clone()).await;
-    if exec.is_none() {
+    if let Role::First(_) = role {
         for added in container.ended_ones() {
             added.stop().await;
         }
@@ -384,6 +401,14 @@ async fn announce_exit(container: Arc<Container>, process: Arc<Process>, exec: O
     alive.streams.abandon_input();
     process.ended(exit);
     let id = container.id.clone();
-    let name = exec.unwrap_or_else(|| id.clone());
+    let name = match role {
+        Role::First(memory) => {
+            if let Some(memory) = memory {
+                memory.end();
+            }
+            id.clone()
+        }
+        Role::Added(exec) => exec,
+    };
     events.publish(Happening::Exited { id, process: name, pid: process.pid(), exit });
 }

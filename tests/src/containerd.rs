@@ -37,18 +37,7 @@ impl Containerd {
              [ttrpc]\naddress = \"{base}/c.sock.ttrpc\"\n"
         );
         std::fs::write(scratch.join("config.toml"), configuration).unwrap();
-        let log = File::create(scratch.join("log")).unwrap();
-        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs::shim().parent().unwrap().display());
-        let daemon = Command::new(programs::installed("containerd"))
-            .arg("--config")
-            .arg(scratch.join("config.toml"))
-            .env("PATH", path)
-            .env("LAZARET_TEST_ROOT", scratch.tag())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let daemon = spawn(&scratch);
         let containerd = Self { scratch, daemon };
         deadline::until("containerd to answer", || containerd.ctr(&["version"]).status == 0);
         let image = image::make(&containerd.scratch);
@@ -106,10 +95,46 @@ impl Containerd {
         std::fs::read_to_string(self.scratch.join("log")).unwrap_or_default()
     }
 
+    /// Listens to containerd's events from now on.
+    ///
+    /// # Panics
+    /// When no event comes through.
+    #[must_use]
+    pub fn listen(&self) -> Listener {
+        let scratch = Scratch::new();
+        let file = File::create(scratch.join("events")).unwrap();
+        let child = self.command(&["events"]).stdout(file).stdin(Stdio::null()).spawn().unwrap();
+        let listener = Listener { scratch, child };
+        // The subscription stands when an event of our own making comes through.
+        deadline::until("the subscription", || {
+            drop(self.ctr(&["namespaces", "create", &crate::scratch::tag()]));
+            !listener.text().is_empty()
+        });
+        listener
+    }
+
     /// Where containerd keeps the bundle of a task.
     #[must_use]
     pub fn bundle(&self, id: &str) -> std::path::PathBuf {
         self.scratch.path().join("state/io.containerd.runtime.v2.task/test").join(id)
+    }
+
+    /// Kills the daemon alone, as a crash would: its shims stay.
+    ///
+    /// # Panics
+    /// When it does not end.
+    pub fn crash(&mut self) {
+        self.daemon.kill().unwrap();
+        self.daemon.wait().unwrap();
+    }
+
+    /// Starts the daemon again after [`Containerd::crash`], and waits until it answers.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn recover(&mut self) {
+        self.daemon = spawn(&self.scratch);
+        deadline::until("containerd to answer again", || self.ctr(&["version"]).status == 0);
     }
 
     /// Kills a process that this containerd has started.
@@ -146,5 +171,60 @@ impl Containerd {
 impl Drop for Containerd {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// The daemon of the configuration in `scratch`.
+fn spawn(scratch: &Scratch) -> Child {
+    let log = File::options().append(true).create(true).open(scratch.join("log")).unwrap();
+    let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", programs::shim().parent().unwrap().display());
+    Command::new(programs::installed("containerd"))
+        .arg("--config")
+        .arg(scratch.join("config.toml"))
+        .env("PATH", path)
+        .env("LAZARET_TEST_ROOT", scratch.tag())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+/// `ctr events`, killed when dropped.
+#[derive(Debug)]
+pub struct Listener {
+    scratch: Scratch,
+    child: Child,
+}
+
+impl Listener {
+    /// What it has printed so far.
+    #[must_use]
+    pub fn text(&self) -> String {
+        std::fs::read_to_string(self.scratch.join("events")).unwrap_or_default()
+    }
+
+    /// The topics of the events so far that are about tasks and in which `id` stands.
+    #[must_use]
+    pub fn topics(&self, id: &str) -> Vec<String> {
+        let text = self.text();
+        let lines = text.lines().filter(|line| line.contains(id));
+        let topics = lines.filter_map(|line| line.split_whitespace().find(|word| word.starts_with("/tasks/")));
+        topics.map(str::to_owned).collect()
+    }
+
+    /// Waits for an event of that topic about `id`, and returns the topics until then.
+    #[track_caller]
+    #[must_use]
+    pub fn until(&self, topic: &str, id: &str) -> Vec<String> {
+        deadline::until(topic, || self.topics(id).iter().any(|seen| seen == topic));
+        self.topics(id)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
 }

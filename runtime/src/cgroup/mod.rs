@@ -19,6 +19,7 @@ mod limits;
 mod location;
 pub mod mark;
 mod member;
+mod memory;
 pub mod newcomer;
 mod processes;
 mod restrict;
@@ -331,38 +332,6 @@ impl Cgroup {
             }
         }
         first
-    }
-
-    /// Read-only descriptors of the memory limit and of the memory in use, in bytes (the limit may say `max`); `None`
-    /// where the container is not in a memory cgroup.
-    #[must_use]
-    pub fn memory_files(&self) -> (Option<OwnedFd>, Option<OwnedFd>) {
-        let (member, limit, usage) = match self.member(Version::V1, "memory") {
-            Some(member) => (member, "memory.limit_in_bytes", "memory.usage_in_bytes"),
-            None => match self.member(Version::V2, "memory") {
-                Some(member) => (member, "memory.max", "memory.current"),
-                None => return (None, None),
-            },
-        };
-        let open = |name| member.directory().ok().and_then(|directory| directory.file(name, OFlags::RDONLY).ok());
-        (open(limit), open(usage))
-    }
-
-    /// How many processes of the container the kernel has killed for want of memory; `None` where the container is not
-    /// in a memory cgroup.
-    ///
-    /// # Errors
-    /// [`CgroupError::Read`].
-    pub fn oom_kills(&self) -> Result<Option<u64>, CgroupError> {
-        let (member, file) = match (self.member(Version::V1, "memory"), self.member(Version::V2, "memory")) {
-            (Some(member), _) => (member, "memory.oom_control"),
-            (None, Some(member)) => (member, "memory.events"),
-            (None, None) => return Ok(None),
-        };
-        let directory = member.directory()?;
-        let failed = |source| CgroupError::Read { path: directory.path().join(file), source };
-        let text = directory.read(file).map_err(failed)?;
-        Ok(text.lines().find_map(|line| line.strip_prefix("oom_kill ")).and_then(|count| count.parse().ok()))
     }
 
     /// What the container has used so far, from the controllers that it is in.

@@ -22,7 +22,9 @@ pub(crate) use client::Launcher;
 pub(crate) use orphan::delete as delete_without;
 pub(crate) use packet::pair;
 pub(crate) use process::run;
-pub(crate) use runtime::{Runtime, close_inherited, end_reason, fork, is_paused, known_pid, now, pids, v1_directory};
+pub(crate) use runtime::{
+    OomWatch, Runtime, close_inherited, end_reason, fork, is_paused, known_pid, now, pids, v1_directory,
+};
 
 /// A request of the daemon.
 #[derive(Debug, Serialize, Deserialize)]

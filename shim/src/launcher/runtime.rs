@@ -4,10 +4,10 @@
 //! only read the state on disk, so the daemon may call them too.
 
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use lazaret::cgroup::{Driver, Version};
+use lazaret::cgroup::{Cgroup, Driver, Version};
 use lazaret::error::{Error, Kind};
 use lazaret::lifecycle;
 use lazaret::options::Options;
@@ -162,6 +162,35 @@ pub(crate) fn pids(root: &Path, id: &str) -> Result<Vec<i32>, Failure> {
     match stored.cgroup {
         Some(cgroup) => cgroup.pids().map_err(|error| failure(error.into())),
         None => Ok(Vec::new()),
+    }
+}
+
+/// The memory cgroup of a container, watched for processes that the kernel kills for want of memory.
+#[derive(Debug)]
+pub(crate) struct OomWatch {
+    cgroup: Cgroup,
+    alarm: OwnedFd,
+}
+
+impl OomWatch {
+    /// That of a container; `None` when it is in no memory cgroup.
+    pub(crate) fn of(root: &Path, id: &str) -> Result<Option<Self>, Failure> {
+        let stored = lazaret::state::peek(root, id).map_err(|error| failure(error.into()))?;
+        let Some(cgroup) = stored.cgroup else { return Ok(None) };
+        let alarm = cgroup.oom_alarm().map_err(|error| failure(error.into()))?;
+        Ok(alarm.map(|alarm| Self { cgroup, alarm }))
+    }
+
+    /// How many were killed so far; `None` when that cannot be read, as after the cgroup's end.
+    pub(crate) fn kills(&self) -> Option<u64> {
+        self.cgroup.oom_kills().ok().flatten()
+    }
+}
+
+impl AsFd for OomWatch {
+    /// Readable when there may be more. Non-blocking.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.alarm.as_fd()
     }
 }
 

@@ -98,24 +98,11 @@ fn two_containers_at_once_do_not_see_each_other() {
 #[ignore = "needs root: containerd"]
 fn events_come_in_order() {
     let containerd = Containerd::start();
-    let log = scratch::Scratch::new();
-    let file = std::fs::File::create(log.join("events")).unwrap();
-    let mut listener = containerd.command(&["events"]).stdout(file).stdin(Stdio::null()).spawn().unwrap();
-    let events = || std::fs::read_to_string(log.join("events")).unwrap();
-    // The subscription stands when an event of our own making comes through.
-    deadline::until("the subscription", || {
-        drop(containerd.ctr(&["namespaces", "create", &scratch::tag()]));
-        !events().is_empty()
-    });
+    let listener = containerd.listen();
     let id = scratch::tag();
     drop(containerd.run(&id, &["true"]));
-    deadline::until("the last event", || events().contains("/tasks/delete"));
-    listener.kill().unwrap();
-    listener.wait().unwrap();
-    let text = events();
-    let order: Vec<&str> =
-        text.lines().filter_map(|line| line.split_whitespace().find(|word| word.starts_with("/tasks/"))).collect();
-    assert_eq!(order, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"], "{text}");
+    let order = listener.until("/tasks/delete", &id);
+    assert_eq!(order, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"], "{}", listener.text());
 }
 
 /// A shim that dies leaves a task that containerd can still clean up, from disk alone.

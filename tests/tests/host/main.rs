@@ -38,6 +38,7 @@ mod logs;
 mod mounts;
 mod native_mode;
 mod nested;
+mod out_of_memory;
 mod pod;
 mod policy;
 mod privilege;

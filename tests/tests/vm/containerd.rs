@@ -27,11 +27,28 @@ fn pid(containerd: &Containerd, id: &str) -> i32 {
 #[ignore = "needs the VM"]
 fn a_hog_under_containerd_is_killed() {
     let containerd = Containerd::start();
+    let listener = containerd.listen();
     let hog = "exec dd if=/dev/zero of=/dev/null bs=96M count=1";
     let killed = limited(&containerd, &["--rm"], "hog", hog);
     assert_eq!(killed.status, 137, "{killed:?}");
+    let order = listener.until("/tasks/delete", "hog");
+    let expected = ["/tasks/create", "/tasks/start", "/tasks/oom", "/tasks/exit", "/tasks/delete"];
+    assert_eq!(order, expected, "{}", listener.text());
     let control = containerd.run("control", &["/bin/sh", "-c", hog]);
     assert_eq!(control.status, 0, "{control:?}");
+}
+
+/// A child of the first process is killed: told while the task goes on.
+#[test]
+#[ignore = "needs the VM"]
+fn want_of_memory_is_told_while_the_task_runs() {
+    let containerd = Containerd::start();
+    let listener = containerd.listen();
+    let line = "dd if=/dev/zero of=/dev/null bs=96M count=1; exec sleep 1000";
+    limited(&containerd, &["--detach"], "childhog", line).succeeds();
+    assert_eq!(listener.until("/tasks/oom", "childhog"), ["/tasks/create", "/tasks/start", "/tasks/oom"]);
+    containerd.ctr(&["task", "rm", "--force", "childhog"]).succeeds();
+    containerd.ctr(&["container", "rm", "childhog"]).succeeds();
 }
 
 #[test]
