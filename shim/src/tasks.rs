@@ -214,7 +214,12 @@ impl Tasks {
             // Real-time signals, and whole cgroups, are the runtime's.
             _ => {
                 let call = Call::Kill { id: id.to_owned(), signal: number, all };
-                self.launcher.call(call, &[]).await.map(|_outcome| ())
+                match (self.launcher.call(call, &[]).await, Signal::from_named_raw(number)) {
+                    // Without a launcher a task could not be ended by force. Its first process can be reached, and delete
+                    // kills what is left of the cgroup.
+                    (Err(ShimError::Launcher(_gone)), Some(signal)) => process.signal(signal),
+                    (result, _) => result.map(|_outcome| ()),
+                }
             }
         }
     }

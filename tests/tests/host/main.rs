@@ -47,6 +47,7 @@ mod record_levels;
 mod regressions;
 mod rootless;
 mod sentry;
+mod shim_faults;
 mod strict;
 mod swaps;
 mod trace;
