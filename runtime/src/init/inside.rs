@@ -30,13 +30,18 @@ impl KernelMounts {
         for (name, mount) in [("/proc", &self.proc), ("/sys", &self.sys)] {
             if let (Ok(below), Some(mount)) = (path.strip_prefix(name), mount)
                 && !below.as_os_str().is_empty()
-                && !below.components().any(|component| component == Component::ParentDir)
+                && !climbs(below)
             {
                 return open(mount, below, flags);
             }
         }
         open(root, path, flags)
     }
+}
+
+/// Whether a path names a parent, so that its beginning says nothing of where it leads.
+pub(crate) fn climbs(path: &Path) -> bool {
+    path.components().any(|component| component == Component::ParentDir)
 }
 
 /// Opens `path` below `root` with `O_PATH`, following its symbolic links inside.

@@ -16,7 +16,7 @@ mod environment;
 mod error;
 mod exec;
 mod identity;
-mod inside;
+pub(crate) mod inside;
 pub mod join;
 mod mounts;
 mod names;

@@ -28,7 +28,7 @@ fn check_one(bundle: &Bundle, index: usize, asked: &Asked, has_user_namespace: b
     let options = Options::read(bundle, &at, asked)?;
     let mut mount = Mount {
         index,
-        destination: text::absolute_path(bundle, &format!("{at}.destination"), asked.destination())?,
+        destination: text::clean_path(bundle, &format!("{at}.destination"), asked.destination())?,
         kind: MountKind::Bind { source: std::path::PathBuf::new(), recursive: false },
         attr_set: options.own.set,
         attr_clear: options.own.clear,

@@ -32,6 +32,20 @@ pub(super) fn bundle_path(bundle: &Bundle, path: &str, value: &Path) -> Result<P
     absolute_path(bundle, path, &bundle.directory().join(value))
 }
 
+/// An absolute path without `.` and `..`, which are taken by name: whoever judges it and whoever goes there see
+/// the same, and what the image made of a directory on the way (a link) has no say.
+pub(super) fn clean_path(bundle: &Bundle, path: &str, value: &Path) -> Result<PathBuf, SpecError> {
+    let mut cleaned = PathBuf::from("/");
+    for component in absolute_path(bundle, path, value)?.components() {
+        match component {
+            Component::Normal(name) => cleaned.push(name),
+            Component::ParentDir => drop(cleaned.pop()),
+            Component::RootDir | Component::CurDir | Component::Prefix(_) => {}
+        }
+    }
+    Ok(cleaned)
+}
+
 /// A list of absolute paths.
 pub(super) fn absolute_paths(bundle: &Bundle, path: &str, values: &[String]) -> Result<Vec<PathBuf>, SpecError> {
     let checked = |(index, value)| absolute_path(bundle, &element(path, index), Path::new::<String>(value));

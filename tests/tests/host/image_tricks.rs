@@ -137,3 +137,25 @@ fn set_user_id_programs_of_the_image_give_nothing() {
         assert!(!verdict.ok, "{verdict:?}");
     }
 }
+
+/// A link of the image leads a mount onto a kernel interface, which it would hide or fake. That the destination names procfs
+/// on its way does not make it a mount that was meant for procfs.
+#[test]
+#[ignore = "needs root: namespaces"]
+fn a_link_leads_no_mount_onto_procfs_whatever_way_its_path_takes() {
+    let scratch = Scratch::new();
+    std::fs::write(scratch.join("hostname"), "faked").unwrap();
+    for destination in ["/link", "/proc/../link", "/proc/sys/../../link"] {
+        let bundle = |bundle: Bundle| {
+            let bundle = bundle.bind(scratch.path(), destination).writable();
+            std::os::unix::fs::symlink("/proc/sys/kernel", bundle.rootfs().join("link")).unwrap();
+            bundle
+        };
+        let refused = Lazaret::new().run(&bundle(Bundle::shell("cat /proc/sys/kernel/hostname")));
+        assert!(!refused.stdout.contains("faked"), "{destination}: {refused:?}");
+        assert!(refused.stderr.contains("leads to a procfs"), "{destination}: {refused:?}");
+    }
+    let honest = Bundle::shell("cat /kept/hostname").bind(scratch.path(), "/proc/../kept").writable();
+    // Where a part of the path is missing, nothing of it is made on the way.
+    assert_eq!(Lazaret::new().run(&honest).expect(0).stdout, "faked");
+}

@@ -1,7 +1,6 @@
 //! Mounts, apart from their sources: file system types, destinations and propagation. Pure.
 
-use std::ffi::OsStr;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use crate::bundle::field::Field;
 use crate::policy::PolicyError;
@@ -47,7 +46,7 @@ pub(super) fn refuse_destination(mount: &Mount) -> Result<(), PolicyError> {
         let key = format!("mounts[{}].destination", mount.index);
         Err(PolicyError::Destination { field: Field::text(&key, &mount.destination.to_string_lossy()), rule })
     };
-    let destination = clean(&mount.destination);
+    let destination = &mount.destination;
     if destination == Path::new("/") {
         return refuse("a mount on / would replace the root file system that was judged");
     }
@@ -61,9 +60,7 @@ pub(super) fn refuse_destination(mount: &Mount) -> Result<(), PolicyError> {
     if destination == Path::new("/proc") && fstype != "proc" {
         return refuse("cannot be mounted because it is not of type proc");
     }
-    if destination.starts_with("/proc")
-        && destination != Path::new("/proc")
-        && !is_harmless_in_proc(mount, &destination)
+    if destination.starts_with("/proc") && destination != Path::new("/proc") && !is_harmless_in_proc(mount, destination)
     {
         return refuse("cannot be mounted because it is inside /proc");
     }
@@ -108,22 +105,6 @@ pub(super) fn is_read_only(mount: &Mount, recursive: bool) -> bool {
     let own = mount.attr_set & attr::RDONLY != 0 && mount.recursive_attr_clear & attr::RDONLY == 0;
     let tree = mount.recursive_attr_set & attr::RDONLY != 0 && mount.attr_clear & attr::RDONLY == 0;
     tree || (own && !recursive)
-}
-
-/// `path` without `.` and `..`, as the kernel would walk it in a root without links. Links in the image are the
-/// launcher's matter: it opens destinations beneath the root and looks at what it has opened.
-fn clean(path: &Path) -> PathBuf {
-    let mut parts: Vec<&OsStr> = Vec::new();
-    for component in path.components() {
-        match component {
-            Component::Normal(name) => parts.push(name),
-            Component::ParentDir => {
-                parts.pop();
-            }
-            Component::Prefix(_) | Component::RootDir | Component::CurDir => {}
-        }
-    }
-    Path::new("/").join(parts.iter().collect::<PathBuf>())
 }
 
 #[cfg(test)]
