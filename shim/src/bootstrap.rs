@@ -8,11 +8,8 @@ use std::io::{self, IsTerminal, Read};
 use std::path::PathBuf;
 
 use containerd_shim::Flags;
-use containerd_shim::api::Options as RuncOptions;
-use containerd_shim::bootstrap::{BootstrapParams, BootstrapResult, LogLevel, any_is};
-use containerd_shim::protos::protobuf::{self, Message, well_known_types::any::Any};
-
-use crate::error::ShimError;
+use containerd_shim::bootstrap::{BootstrapParams, BootstrapResult, LogLevel};
+use containerd_shim::protos::protobuf::{self, Message};
 
 /// Most that is read from standard input; containerd's own limit.
 const LIMIT: u64 = 10 << 20;
@@ -104,35 +101,9 @@ pub(crate) fn reply(protocol: Protocol, address: &str) -> protobuf::Result<Vec<u
     }
 }
 
-/// Whether the runtime options ask for cgroups placed by systemd (`SystemdCgroup`, which the kubelet compares with its own
-/// driver). Refuses what lazaret does not obey. Options of runc are accepted as far as they ask for what lazaret does
-/// anyway, because people copy runc's configuration.
-///
-/// # Errors
-/// [`ShimError::Invalid`] by name, or [`ShimError::Undecodable`].
-pub(crate) fn check_options(options: Option<&Any>) -> Result<bool, ShimError> {
-    let Some(options) = options.filter(|options| !options.type_url.is_empty()) else { return Ok(false) };
-    let invalid = |field, value: &str, why| Err(ShimError::Invalid { field, value: value.to_owned(), why });
-    if !any_is::<RuncOptions>(options) {
-        return invalid("options", &options.type_url, "runtime options of a type that lazaret does not know");
-    }
-    let options = RuncOptions::parse_from_bytes(&options.value)
-        .map_err(|source| ShimError::Undecodable { field: "options", source })?;
-    for (field, value) in [
-        ("options.ShimCgroup", &options.shim_cgroup),
-        ("options.Root", &options.root),
-        ("options.CriuImagePath", &options.criu_image_path),
-        ("options.TaskApiAddress", &options.task_api_address),
-    ] {
-        if !value.is_empty() {
-            return invalid(field, value, "lazaret does not have this option of runc");
-        }
-    }
-    Ok(options.systemd_cgroup)
-}
-
 #[cfg(test)]
 mod tests {
+    use containerd_shim::api::Options as RuncOptions;
     use containerd_shim::protos::protobuf::EnumOrUnknown;
 
     use super::*;
@@ -213,17 +184,5 @@ mod tests {
     #[test]
     fn an_old_containerd_gets_the_plain_address() {
         assert_eq!(reply(Protocol::Address, "unix:///run/s/1").unwrap(), b"unix:///run/s/1");
-    }
-
-    #[test]
-    fn options_that_are_not_obeyed_are_refused_by_name() {
-        assert!(!check_options(None).unwrap());
-        let obeyed = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap();
-        assert!(!obeyed(RuncOptions { binary_name: "runc".into(), ..RuncOptions::default() }));
-        assert!(obeyed(RuncOptions { systemd_cgroup: true, ..RuncOptions::default() }));
-        let refused = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap_err().to_string();
-        assert!(refused(RuncOptions { root: "/x".into(), ..RuncOptions::default() }).contains("Root"));
-        let unknown = Any { type_url: "io.containerd.runsc.v1.options".into(), ..Any::default() };
-        assert!(check_options(Some(&unknown)).unwrap_err().to_string().contains("runsc"));
     }
 }

@@ -18,6 +18,7 @@ mod launcher;
 mod log;
 mod logger;
 mod memory;
+mod options;
 mod place;
 mod process;
 mod reaper;

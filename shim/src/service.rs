@@ -16,10 +16,10 @@ use containerd_shim::protos::ttrpc::Result as TtrpcResult;
 use containerd_shim::protos::ttrpc::r#async::{Service as Methods, TtrpcContext};
 use containerd_shim::protos::types::task::{ProcessInfo, Status};
 
-use crate::bootstrap;
 use crate::container::Container;
 use crate::error::ShimError;
 use crate::io::Stdio;
+use crate::options;
 use crate::process::{Phase, Process};
 use crate::reaper::Exit;
 use crate::rootfs;
@@ -98,7 +98,7 @@ impl Task for Service {
         if !request.checkpoint.is_empty() {
             return unimplemented("restoring a checkpoint");
         }
-        let by_systemd = bootstrap::check_options(request.options.as_ref()).map_err(ShimError::into_status)?;
+        let by_systemd = options::check_options(request.options.as_ref()).map_err(ShimError::into_status)?;
         let new = NewTask {
             by_systemd,
             id: request.id,

@@ -293,3 +293,26 @@ fn output_goes_to_a_log_file_whole() {
     containerd.ctr(&["tasks", "delete", &id]).succeeds();
     assert_eq!(std::fs::metadata(&log).unwrap().len(), (64 << 20) + 4);
 }
+
+/// Options by `ConfigPath`, as a node's configuration gives them: obeyed, or refused by name.
+#[test]
+#[ignore = "needs root: containerd"]
+fn options_come_from_a_file() {
+    let containerd = Containerd::start();
+    let directory = scratch::Scratch::new();
+    let file = directory.join("options.toml");
+    let run = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let (id, path) = (scratch::tag(), file.display().to_string());
+        let words = ["run", "--rm", "--runtime", RUNTIME, "--runtime-config-path", &path, image::NAME, &id, "true"];
+        let outcome = containerd.ctr(&words);
+        deadline::until("the shim to go", || containerd.shims().is_empty());
+        leftover::none(&id);
+        outcome
+    };
+    run("SystemdCgroup = false\nBinaryName = \"/usr/bin/runc\"\n").succeeds();
+    let refused = run("Root = \"/elsewhere\"\n");
+    assert!(refused.status != 0 && refused.stderr.contains("\"Root\""), "{refused:?}");
+    let broken = run("=\n");
+    assert!(broken.status != 0 && broken.stderr.contains("options.toml"), "{broken:?}");
+}
