@@ -105,6 +105,34 @@ fn events_come_in_order() {
     assert_eq!(order, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"], "{}", listener.text());
 }
 
+/// So do those of an added process; and the first process, with which it ends, is told last.
+#[test]
+#[ignore = "needs root: containerd"]
+fn events_of_added_processes_come_in_order() {
+    let containerd = Containerd::start();
+    let listener = containerd.listen();
+    let id = scratch::tag();
+    containerd.detach(&id, &["sleep", "1000"]);
+    containerd.ctr(&exec_of(&id, "short", &["true"])).succeeds();
+    let exec = ["/tasks/exec-added", "/tasks/exec-started", "/tasks/exit"];
+    assert_eq!(listener.until("/tasks/exit", &id), [&["/tasks/create", "/tasks/start"], &exec[..]].concat());
+    let mut long = containerd.command(&exec_of(&id, "long", &["sleep", "1001"]));
+    let mut long = long.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let started = || listener.topics(&id).iter().filter(|topic| *topic == "/tasks/exec-started").count();
+    deadline::until("the long one", || started() == 2);
+    containerd.ctr(&["tasks", "delete", "--force", &id]).succeeds();
+    long.wait().unwrap();
+    let order = listener.until("/tasks/delete", &id);
+    assert_eq!(
+        order.get(7..),
+        Some(&["/tasks/exit", "/tasks/exit", "/tasks/delete"].map(str::to_owned)[..]),
+        "{order:?}"
+    );
+    let text = listener.text();
+    let exits: Vec<&str> = text.lines().filter(|line| line.contains("/tasks/exit")).collect();
+    assert!(exits[1].contains("\"long\"") && !exits[2].contains("\"long\""), "{text}");
+}
+
 /// A shim that dies leaves a task that containerd can still clean up, from disk alone.
 #[test]
 #[ignore = "needs root: containerd"]

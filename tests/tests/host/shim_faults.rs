@@ -78,11 +78,12 @@ fn without_its_launcher_a_task_can_still_be_killed_and_deleted() {
     end(&containerd, &id);
 }
 
-/// A hundred at once: each has its own output and status, and nothing of any is left.
+/// A hundred at once: each has its own output, status and order of events, and nothing of any is left.
 #[test]
 #[ignore = "needs root: containerd"]
 fn a_hundred_tasks_at_once_come_and_go() {
     let containerd = Containerd::start();
+    let listener = containerd.listen();
     let ids: Vec<String> = (0..100).map(|_| scratch::tag()).collect();
     std::thread::scope(|scope| {
         let runs: Vec<_> = ids
@@ -102,5 +103,8 @@ fn a_hundred_tasks_at_once_come_and_go() {
     deadline::until("the shims to go", || containerd.shims().is_empty());
     for id in &ids {
         leftover::none(id);
+        // A quoted id: that of another may begin with it.
+        let order = listener.until("/tasks/delete", &format!("\"{id}\""));
+        assert_eq!(order, ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"], "{id}");
     }
 }
