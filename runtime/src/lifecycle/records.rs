@@ -4,18 +4,18 @@
 
 use std::fs::File;
 use std::io::{self, BufReader};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::time::Duration;
+use std::path::Path;
 
 use lazaret_sentry::record;
+use rustix::event::{PollFd, PollFlags};
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
 use crate::error::Error;
-use crate::lifecycle::{EventsError, delete};
+use crate::lifecycle::{EventsError, kill};
 use crate::options::Options;
 use crate::state::{self, AUDIT_FILE, ProcessId};
-
-/// How often a follower looks, as long as the container lives.
-const LOOK: Duration = Duration::from_millis(200);
 
 /// Gives `tell` each line of the container's audit file, without its end. With `follow` also those that come, until the
 /// container's first process and its sentry are gone; the open file is read to its end, also after `delete`.
@@ -38,23 +38,56 @@ pub fn records(
         if is_missing { EventsError::NoRecords { id: id.to_owned() } } else { EventsError::Records(cause) }
     })?;
     let mut lines = Lines { file: BufReader::new(file), begun: Vec::new() };
-    let mut is_last = !follow;
+    // From before the first look, so that no line falls between the two.
+    let mut news = follow.then(|| News::of(&path, [stored.init, stored.sentry])).transpose()?;
     loop {
+        // Before the look too: who is gone now has nothing to write after it.
+        let is_last = news.as_ref().is_none_or(News::are_over);
         lines.tell_all(tell)?;
         if is_last {
             return lines.tell_begun(tell).map_err(Error::from);
         }
-        is_last = are_gone(&[stored.init, stored.sentry])?;
+        if let Some(news) = &mut news {
+            news.wait().map_err(EventsError::Records)?;
+        }
     }
 }
 
-fn are_gone(processes: &[Option<ProcessId>]) -> Result<bool, Error> {
-    for process in processes.iter().flatten() {
-        if !delete::wait_for(*process, LOOK)? {
-            return Ok(false);
+/// What a follower sleeps on: the file grows, or somebody who may write to it ends. Nothing else wakes it.
+struct News {
+    file: OwnedFd,
+    writers: Vec<OwnedFd>,
+}
+
+impl News {
+    fn of(path: &Path, writers: [Option<ProcessId>; 2]) -> Result<Self, Error> {
+        let failed = |error: rustix::io::Errno| EventsError::Records(error.into());
+        let file = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).map_err(failed)?;
+        inotify::add_watch(&file, path, WatchFlags::MODIFY | WatchFlags::DONT_FOLLOW).map_err(failed)?;
+        let writers = writers.into_iter().flatten().filter_map(|writer| kill::open(writer).transpose());
+        Ok(Self { file, writers: writers.collect::<Result<_, _>>()? })
+    }
+
+    fn are_over(&self) -> bool {
+        self.writers.is_empty()
+    }
+
+    fn wait(&mut self) -> io::Result<()> {
+        let fds = std::iter::once(&self.file).chain(&self.writers);
+        let mut polled: Vec<PollFd<'_>> = fds.map(|fd| PollFd::new(fd, PollFlags::IN)).collect();
+        match rustix::event::poll(&mut polled, None) {
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        let mut has_ended = polled.iter().skip(1).map(|fd| !fd.revents().is_empty()).collect::<Vec<_>>().into_iter();
+        self.writers.retain(|_writer| !has_ended.next().unwrap_or_default());
+        // What happened is seen in the file; EAGAIN: it was a writer's end.
+        match rustix::io::read(&self.file, &mut [0; 4096]) {
+            Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
         }
     }
-    Ok(true)
 }
 
 struct Lines {
