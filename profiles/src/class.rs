@@ -176,11 +176,14 @@ pub enum Handler {
     Sethostname,
     /// setdomainname(2)
     Setdomainname,
+    /// connect(2)
+    Connect,
 }
 
 impl Handler {
     /// Every handler, in the order of the declaration.
-    pub const ALL: &[Self] = &[Self::Mount, Self::Umount2, Self::Sysinfo, Self::Sethostname, Self::Setdomainname];
+    pub const ALL: &[Self] =
+        &[Self::Mount, Self::Umount2, Self::Sysinfo, Self::Sethostname, Self::Setdomainname, Self::Connect];
 
     /// What it does where an option of the container asks for it, in a few words for lists and documentation.
     #[must_use]
@@ -188,7 +191,7 @@ impl Handler {
         match self {
             Self::Mount => "with --nested: tmpfs, proc, devpts, overlay, binds, more restrictions",
             Self::Umount2 => "with --nested: what was mounted so",
-            Self::Sysinfo | Self::Sethostname | Self::Setdomainname => "",
+            Self::Sysinfo | Self::Sethostname | Self::Setdomainname | Self::Connect => "",
         }
     }
 
@@ -198,6 +201,7 @@ impl Handler {
         match self {
             Self::Mount | Self::Umount2 => Some(Event::Mount),
             Self::Sethostname | Self::Setdomainname => Some(Event::Hostname),
+            Self::Connect => Some(Event::EngineSocket),
             Self::Sysinfo => None,
         }
     }
@@ -210,6 +214,8 @@ pub struct Errno(pub u16);
 impl Errno {
     /// Operation not permitted.
     pub const EPERM: Self = Self(1);
+    /// Permission denied.
+    pub const EACCES: Self = Self(13);
     /// Invalid argument.
     pub const EINVAL: Self = Self(22);
     /// Inappropriate ioctl for device.
@@ -230,6 +236,7 @@ impl Errno {
     pub const fn name(self) -> &'static str {
         match self {
             Self::EPERM => "EPERM",
+            Self::EACCES => "EACCES",
             Self::EINVAL => "EINVAL",
             Self::ENOTTY => "ENOTTY",
             Self::ENOSYS => "ENOSYS",

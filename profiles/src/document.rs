@@ -109,7 +109,9 @@ fn heading(family: Family) -> String {
 
 fn line(row: &Row) -> String {
     let strict = row.strict.map_or_else(|| "the same".to_owned(), |choice| cell(&choice));
-    format!("| {} ({}) | {} | {strict} |\n", row.name, row.number, cell(&row.choice(Column::Sandbox)))
+    let guarded = row.guarded.map(|choice| format!("; with a directory of the host {}", cell(&choice)));
+    let sandbox = cell(&row.choice(Column::Sandbox));
+    format!("| {} ({}) | {sandbox}{} | {strict} |\n", row.name, row.number, guarded.unwrap_or_default())
 }
 
 fn cell(choice: &Choice) -> String {

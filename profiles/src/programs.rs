@@ -23,6 +23,19 @@ pub const fn of(column: Column, witness: Witness) -> &'static [Insn] {
     }
 }
 
+/// The same for a container that was given a directory of the host: what [`crate::bpf::emit`] makes of
+/// [`crate::plan::guarded`].
+#[must_use]
+pub const fn guarded(column: Column, witness: Witness) -> &'static [Insn] {
+    match (column, witness) {
+        (Column::Sandbox, Witness::Notify) => emitted::SANDBOX_NOTIFY_GUARDED,
+        (Column::Sandbox, Witness::Trace) => emitted::SANDBOX_TRACE_GUARDED,
+        (Column::Strict, Witness::Notify) => emitted::STRICT_NOTIFY_GUARDED,
+        (Column::Strict, Witness::Trace) => emitted::STRICT_TRACE_GUARDED,
+        (_, Witness::None) => of(column, witness),
+    }
+}
+
 /// One instruction, as `emitted` writes it.
 const fn i(code: u16, jt: u8, jf: u8, k: u32) -> Insn {
     Insn { code, jt, jf, k }

@@ -145,6 +145,9 @@ pub struct Row {
     pub reason: &'static str,
     /// What strict mode does instead; `None` where it does the same.
     pub strict: Option<Choice>,
+    /// What either mode does instead for a container that was given a directory of the host; `None` where that changes
+    /// nothing.
+    pub guarded: Option<Choice>,
 }
 
 impl Row {
@@ -161,6 +164,10 @@ impl Row {
     /// The choice that a trapped call with these arguments was refused by: strict mode's where the sandbox's refuses nothing.
     #[must_use]
     pub fn decided_by(&self, args: &Arguments) -> Choice {
+        if let Some(guarded) = self.guarded {
+            // Neither mode traps it otherwise.
+            return guarded;
+        }
         let column = match (self.class, self.choice(Column::Sandbox).refusal(args)) {
             (Class::Native | Class::Arg(_), None) => Column::Strict,
             _ => Column::Sandbox,
@@ -258,6 +265,7 @@ const fn join() -> [Row; COUNT] {
         errno: Errno::ENOSYS,
         reason: "",
         strict: None,
+        guarded: None,
     }; COUNT];
     let mut at = 0;
     while at < COUNT {
@@ -271,6 +279,7 @@ const fn join() -> [Row; COUNT] {
             errno: policy.errno,
             reason: policy.reason,
             strict: policy.strict,
+            guarded: policy.guarded,
         };
         at += 1;
     }

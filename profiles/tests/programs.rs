@@ -6,7 +6,7 @@ mod tests {
     use std::path::Path;
 
     use lazaret_profiles::bpf::{Insn, emit};
-    use lazaret_profiles::plan::{Witness, of_column};
+    use lazaret_profiles::plan::{Plan, Witness, guarded, of_column};
     use lazaret_profiles::programs;
     use lazaret_profiles::syscalls::Column;
 
@@ -17,8 +17,18 @@ mod tests {
         Column::ALL.iter().flat_map(|column| Witness::ALL.iter().map(|witness| (*column, *witness)))
     }
 
-    fn made(column: Column, witness: Witness) -> Vec<Insn> {
-        emit(&of_column(column, witness)).unwrap()
+    fn made(plan: &Plan) -> Vec<Insn> {
+        emit(plan).unwrap()
+    }
+
+    /// The names of the written programs, and what is to stand there.
+    fn written() -> impl Iterator<Item = (String, Vec<Insn>)> {
+        all().flat_map(|(column, witness)| {
+            let name = format!("{column:?}_{witness:?}").to_uppercase();
+            let guard =
+                (witness != Witness::None).then(|| (format!("{name}_GUARDED"), made(&guarded(column, witness))));
+            std::iter::once((name, made(&of_column(column, witness)))).chain(guard)
+        })
     }
 
     /// The text of the file.
@@ -27,10 +37,9 @@ mod tests {
             "//! The programs of the table's own plans. Written by the test `programs`; see its message for how.\n\n\
             use super::i;\nuse crate::bpf::Insn;\n"
                 .to_owned();
-        for (column, witness) in all() {
-            let name = format!("{column:?}_{witness:?}").to_uppercase();
+        for (name, program) in written() {
             write!(text, "\n#[rustfmt::skip]\npub(super) static {name}: &[Insn] = &[\n").unwrap();
-            for line in made(column, witness).chunks(5) {
+            for line in program.chunks(5) {
                 let line: Vec<String> = line
                     .iter()
                     .map(|insn| format!("i({:#x}, {}, {}, {:#x})", insn.code, insn.jt, insn.jf, insn.k))
@@ -50,7 +59,9 @@ mod tests {
         }
         assert!(std::fs::read_to_string(FILE).unwrap() == text(), "{FILE} is stale; {HOW}");
         for (column, witness) in all() {
-            assert!(programs::of(column, witness) == made(column, witness), "{column:?} {witness:?} is stale; {HOW}");
+            let (plain, guard) = (made(&of_column(column, witness)), made(&guarded(column, witness)));
+            assert!(programs::of(column, witness) == plain, "{column:?} {witness:?} is stale; {HOW}");
+            assert!(programs::guarded(column, witness) == guard, "{column:?} {witness:?} guarded is stale; {HOW}");
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Messages of rtnetlink(7) about network devices and their addresses: made, sent, and their answers read.
+//! Messages of netlink(7): made, sent, and their answers read. For rtnetlink(7), about network devices and their addresses, and for
+//! sock_diag(7), about sockets.
 //!
-//! Called by `net_devices`. Bytes only, in the machine's order: what they mean for a container is decided there.
+//! Called by `net_devices` and `connect`. Bytes only, in the machine's order: what they mean is decided there.
 
 use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 /// Message types of linux/rtnetlink.h.
 pub(crate) const RTM_NEWLINK: u16 = 16;
@@ -79,14 +80,26 @@ pub(crate) struct Answer {
     pub(crate) body: Vec<u8>,
 }
 
-/// A socket to the routing part of the kernel, of the network namespace in which it was opened.
+/// A socket to a part of the kernel, of the network namespace in which it was opened.
 pub(crate) struct Socket(OwnedFd);
 
+/// `NETLINK_SOCK_DIAG` of linux/netlink.h.
+const SOCK_DIAG: u32 = 4;
+
 impl Socket {
-    /// Opens one.
+    /// Opens one to the routing part.
     pub(crate) fn open() -> io::Result<Self> {
         // NETLINK_ROUTE is protocol 0.
-        Ok(Self(rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?))
+        Self::to(None)
+    }
+
+    /// Opens one to the part that tells about sockets.
+    pub(crate) fn to_sock_diag() -> io::Result<Self> {
+        Self::to(std::num::NonZeroU32::new(SOCK_DIAG).map(Protocol::from_raw))
+    }
+
+    fn to(protocol: Option<Protocol>) -> io::Result<Self> {
+        Ok(Self(rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?))
     }
 
     /// Sends `request` and collects what the kernel answers, until it says that it is done.

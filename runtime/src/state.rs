@@ -88,6 +88,9 @@ pub struct Stored {
     /// Whether its root may mount inside.
     #[serde(default)]
     pub nested: bool,
+    /// Whether it was given a directory of the host, so that its connects are looked at.
+    #[serde(default)]
+    pub has_host_directory: bool,
     /// Protections of the mode that do not hold here, in words.
     pub missing: Vec<String>,
     /// Why lazaret itself ended it, if it did.
@@ -115,6 +118,8 @@ pub struct Origin {
     pub cgroup_places: Vec<PathBuf>,
     /// How much its sentries record.
     pub records: Policy,
+    /// Whether it is given a directory of the host.
+    pub has_host_directory: bool,
 }
 
 impl Stored {
@@ -140,6 +145,7 @@ impl Stored {
             monitor: None,
             interceptor: None,
             records: origin.records,
+            has_host_directory: origin.has_host_directory,
             nested: origin.nested,
             missing: Vec::new(),
             ended_by_lazaret: None,
@@ -366,6 +372,7 @@ mod tests {
     #[test]
     fn state_from_before_the_rules_of_records_is_read() {
         let origin = Origin {
+            has_host_directory: false,
             oci_version: "1.0.2".to_owned(),
             id: "old".to_owned(),
             bundle: "/b".into(),

@@ -19,6 +19,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::process::{Signal, WaitId, WaitIdOptions};
 
 use crate::broker;
+use crate::connect;
 use crate::options::Intercepted;
 use crate::sentry_link::Sentry;
 use crate::state::{self, Directory};
@@ -236,6 +237,7 @@ impl Watched {
                 self.tell(ticket, answer);
             }
             Ok(FromSentry::Mount { ticket, pid, order, .. }) => self.mount(ticket, pid, &order),
+            Ok(FromSentry::Connect { ticket, pid, fd, address, .. }) => self.connect(ticket, (pid, fd), &address),
             Ok(FromSentry::Kill { why, .. }) => return Some(format!("the sentry had it killed, for: {why}")),
             Ok(FromSentry::Done) => self.sentry.iter_mut().for_each(|sentry| sentry.is_done = true),
             Ok(FromSentry::Failed { why }) => tracing::error!(why, "the sentry failed"),
@@ -274,6 +276,15 @@ impl Watched {
             Err(io::Error::from_raw_os_error(libc::EPERM))
         };
         if let Err(error) = started {
+            self.tell(ticket, worker::errno(error));
+        }
+    }
+
+    /// Has a connect made for the workload. What the sentry says is alleged: the worker does nothing that the caller may not.
+    fn connect(&mut self, ticket: u64, who: (i32, i32), address: &[u8]) {
+        let init = self.init.as_fd();
+        let work = || connect::carry_out(init, who, address);
+        if let Err(error) = self.workers.start(ticket, limits::CONNECT_DEADLINE, &[init], work) {
             self.tell(ticket, worker::errno(error));
         }
     }

@@ -5,10 +5,10 @@
 
 use crate::dispatch::{self, Route};
 use crate::limits;
-use crate::request::{Argument, HIDDEN, MountCall, NULL, NameFault, Request, Subject, Text, UNREADABLE};
+use crate::request::{AddressFault, Argument, HIDDEN, MountCall, NULL, NameFault, Request, Subject, Text, UNREADABLE};
 use crate::signature::{self, Kind, Parameter};
-use crate::text;
 use crate::verdict::{Pointers, Registers};
+use crate::{socket_address, text};
 
 /// The smallest page of any architecture: a string is read up to such a border and no further, since the page behind
 /// it may be missing.
@@ -52,6 +52,15 @@ pub(crate) fn request(registers: Registers) -> Request {
             Subject::Name { domain, name }
         }
         Route::Sysinfo => Subject::Sysinfo { address: call.arguments()[0] },
+        Route::Connect => {
+            let [fd, ..] = *call.arguments();
+            let address = peer(call);
+            if let (Ok(bytes), Some(argument)) = (&address, arguments.get_mut(1)) {
+                argument.text = text::cut(socket_address::text(bytes).as_bytes(), limits::RECORDED_TEXT);
+            }
+            // The kernel looks at the low half.
+            Subject::Connect { fd: u32::try_from(fd & 0xffff_ffff).unwrap_or_default().cast_signed(), address }
+        }
     };
     Request {
         syscall: row.map_or_else(|| format!("#{}", call.number()), |row| row.name.to_owned()),
@@ -147,14 +156,24 @@ fn name(call: &Pointers) -> Result<Vec<u8>, NameFault> {
     if len > limits::HOSTNAME {
         return Err(NameFault::TooLong);
     }
-    let mut bytes = vec![0; len];
-    if len > 0 {
-        let read = call.read(address, &mut bytes).map_err(|_errno| NameFault::Unreadable)?;
-        if read < len {
-            return Err(NameFault::Unreadable);
-        }
+    exactly(call, address, len).ok_or(NameFault::Unreadable)
+}
+
+/// The address of connect(2): argument 1 points to as many bytes as argument 2 (an int) says.
+fn peer(call: &Pointers) -> Result<Vec<u8>, AddressFault> {
+    let [_, address, length, ..] = *call.arguments();
+    let length = usize::try_from(length & 0xffff_ffff).map_err(|_beyond_memory| AddressFault::TooLong)?;
+    if length > limits::SOCKET_ADDRESS {
+        return Err(AddressFault::TooLong);
     }
-    Ok(bytes)
+    exactly(call, address, length).ok_or(AddressFault::Unreadable)
+}
+
+/// So many bytes at `address`, or none.
+fn exactly(call: &Pointers, address: u64, length: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let read = if length > 0 { call.read(address, &mut bytes).ok()? } else { 0 };
+    (read == length).then_some(bytes)
 }
 
 #[cfg(test)]

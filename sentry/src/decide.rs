@@ -6,7 +6,7 @@
 use lazaret_profiles::class::{Errno, Event};
 
 use crate::nested::{self, Fault, Order, Refusal};
-use crate::request::{NameFault, Reason, Request, Subject};
+use crate::request::{AddressFault, NameFault, Reason, Request, Subject};
 
 /// What is known beside the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,13 @@ pub(crate) enum Decision {
     },
     /// Ask the monitor to have this mounted or unmounted.
     Mount(Order),
+    /// Ask the monitor to connect.
+    Connect {
+        /// The caller's descriptor.
+        fd: i32,
+        /// The address.
+        address: Vec<u8>,
+    },
     /// Write the container's view of the system to this address.
     WriteSysinfo {
         /// Where.
@@ -42,7 +49,17 @@ pub(crate) enum Decision {
     },
 }
 
-/// `EFAULT`: the name cannot be read.
+impl Decision {
+    /// Whether carrying it out may take longer than other callers should wait.
+    pub(crate) fn may_take_long(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Mount(_) => true,
+            Self::Refuse(..) | Self::Fail(_) | Self::SetName { .. } | Self::WriteSysinfo { .. } => false,
+        }
+    }
+}
+
+/// `EFAULT`: what the call points to cannot be read.
 const EFAULT: Errno = Errno(14);
 
 /// Decides.
@@ -53,6 +70,11 @@ pub(crate) fn decide(request: &Request, facts: Facts) -> Decision {
         Subject::Unmount { target, flags } => mount(facts, || nested::unmount(target, *flags)),
         Subject::Sysinfo { address } => Decision::WriteSysinfo { address: *address },
         Subject::Name { domain, name } => set_name(*domain, name, facts),
+        Subject::Connect { fd, address } => match address {
+            Ok(address) => Decision::Connect { fd: *fd, address: address.clone() },
+            Err(AddressFault::TooLong) => Decision::Fail(Errno::EINVAL),
+            Err(AddressFault::Unreadable) => Decision::Fail(EFAULT),
+        },
     }
 }
 

@@ -4,7 +4,7 @@
 //! decide: what it returns says who decides.
 
 use lazaret_profiles::class::{Class, Errno, Handler};
-use lazaret_profiles::syscalls::{self, Row};
+use lazaret_profiles::syscalls::{self, Choice, Row};
 
 use crate::request::Reason;
 use crate::verdict::Registers;
@@ -25,6 +25,8 @@ pub(crate) enum Route {
     },
     /// sysinfo(2).
     Sysinfo,
+    /// connect(2).
+    Connect,
 }
 
 /// The row of a call, where the table has one, and who looks at it.
@@ -38,6 +40,10 @@ pub(crate) fn route(call: &Registers) -> (Option<&'static Row>, Route) {
 }
 
 fn by_class(row: &Row, arguments: &[u64; 6]) -> Route {
+    // Trapped in neither mode but for a container with a directory of the host.
+    if let Some(Choice { class: Class::Emulate(handler), .. }) = row.guarded {
+        return by_handler(handler);
+    }
     match row.class {
         Class::Emulate(handler) => by_handler(handler),
         Class::DenyNotify(event) => Route::Refuse(row.errno, event.into()),
@@ -58,6 +64,7 @@ fn by_handler(handler: Handler) -> Route {
         Handler::Sysinfo => Route::Sysinfo,
         Handler::Sethostname => Route::Name { domain: false },
         Handler::Setdomainname => Route::Name { domain: true },
+        Handler::Connect => Route::Connect,
     }
 }
 
@@ -76,6 +83,10 @@ mod tests {
         for row in syscalls::TABLE {
             let (found, route) = route(&call(row.number, syscalls::AUDIT_ARCH, [0; 6]));
             assert_eq!(found.map(|row| row.name), Some(row.name));
+            if row.guarded.is_some() {
+                assert_eq!(route, Route::Connect, "{}", row.name);
+                continue;
+            }
             match (row.class, route) {
                 (Class::DenyNotify(event), Route::Refuse(errno, why)) => {
                     assert_eq!((errno, why.technique), (row.errno, event.technique()), "{}", row.name);

@@ -3,6 +3,7 @@
 //! Called by `supervisor`. A handler must not see another handler, `notify` or `audit`: it acts on what it is given and
 //! returns a verdict, or an error, which the supervisor turns into a refusal.
 
+pub(crate) mod connect;
 pub(crate) mod hostname;
 pub(crate) mod mount;
 pub(crate) mod sysinfo;

@@ -53,6 +53,8 @@ pub enum Answer {
     Errno(i32),
     /// An order to mount that is refused, whatever the kernel thinks of it.
     Refused(Refusal),
+    /// The socket is one that no sandbox may have: EACCES, and a record.
+    Forbidden,
 }
 
 /// How the calls of a container are trapped.
@@ -127,6 +129,19 @@ pub enum FromSentry {
         pid: i32,
         /// What it wants.
         order: Order,
+    },
+    /// A process of the container wants to connect; the monitor decides by what the socket is, does it and answers.
+    Connect {
+        /// To be given back in [`ToSentry::Answer`].
+        ticket: u64,
+        /// The container, as named in its handoff.
+        container: String,
+        /// The calling thread, in the host's PID namespace.
+        pid: i32,
+        /// Its descriptor.
+        fd: i32,
+        /// The address, at most [`limits::SOCKET_ADDRESS`] bytes.
+        address: Vec<u8>,
     },
     /// A call was judged such that the container has to end; the monitor kills it.
     Kill {
@@ -367,6 +382,13 @@ mod tests {
                 container: "c1".to_owned(),
                 pid: 5,
                 order: Order::Bind { source: vec![b'a'; limits::GUEST_PATH], target: vec![0xff; limits::GUEST_PATH] },
+            },
+            FromSentry::Connect {
+                ticket: 4,
+                container: "c1".to_owned(),
+                pid: 7,
+                fd: -1,
+                address: vec![0xff; limits::SOCKET_ADDRESS],
             },
             FromSentry::Kill { container: "c1".to_owned(), why: "reboot".to_owned() },
             FromSentry::Done,

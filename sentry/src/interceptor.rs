@@ -32,6 +32,11 @@ pub(crate) trait Interceptor {
     /// Whether it can answer with `Verdict::AddFd`. Where it cannot, a call that needs it is refused.
     const GIVES_DESCRIPTORS: bool;
 
+    /// Another handle, by which a thread of its own can answer; `None` where only the thread that receives can.
+    fn second(&self) -> Option<Self>
+    where
+        Self: Sized;
+
     /// Blocks until something happens.
     fn receive(&mut self) -> Result<Arrival, Self::Error>;
 

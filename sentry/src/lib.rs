@@ -34,6 +34,7 @@ pub mod record_line;
 pub mod record_policy;
 mod request;
 mod signature;
+mod socket_address;
 mod supervisor;
 #[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
 mod sys;

@@ -16,7 +16,16 @@ pub const CONTROL_DESCRIPTORS: usize = 3;
 pub const HOSTNAME_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Workers of the monitor at a time, for all questions of one sentry; one more question fails with `EAGAIN`.
-pub const WORKERS: usize = 8;
+pub const WORKERS: usize = 32;
+
+/// Longest socket address that is copied: `sizeof(struct sockaddr_storage)`, as in connect(2).
+pub const SOCKET_ADDRESS: usize = 128;
+
+/// How long a connect may take before its caller gets ETIMEDOUT. Until then no signal but a deadly one reaches it.
+pub const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Most calls of all containers that wait for their answer on a thread of their own; a further one gets EAGAIN.
+pub const PENDING: usize = 32;
 
 /// Bytes of a host or domain name: `__NEW_UTS_LEN` of `include/uapi/linux/utsname.h`; longer is `EINVAL`.
 pub const HOSTNAME: usize = 64;

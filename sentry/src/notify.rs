@@ -29,12 +29,13 @@ pub(crate) enum NotifyError {
 pub(crate) struct Listener {
     descriptor: Arc<OwnedFd>,
     buffers: sys::Buffers,
+    sizes: sys::Sizes,
 }
 
 impl Listener {
     /// Takes the descriptor over and asks for the synchronous wake-up, without which everything works and is slower.
     pub(crate) fn new(descriptor: Arc<OwnedFd>, sizes: sys::Sizes) -> Self {
-        let listener = Self { descriptor, buffers: sys::Buffers::new(sizes) };
+        let listener = Self { descriptor, buffers: sys::Buffers::new(sizes), sizes };
         match sys::set_sync_wake_up(listener.descriptor.as_fd()) {
             // An error is a kernel before 6.6, and costs time alone.
             Ok(()) | Err(_) => listener,
@@ -51,6 +52,14 @@ impl Interceptor for Listener {
     type Error = NotifyError;
 
     const GIVES_DESCRIPTORS: bool = true;
+
+    fn second(&self) -> Option<Self> {
+        Some(Self {
+            descriptor: Arc::clone(&self.descriptor),
+            buffers: sys::Buffers::new(self.sizes),
+            sizes: self.sizes,
+        })
+    }
 
     fn receive(&mut self) -> Result<Arrival, NotifyError> {
         match sys::receive(self.descriptor.as_fd(), &mut self.buffers) {

@@ -92,6 +92,11 @@ impl Interceptor for Tracer {
 
     const GIVES_DESCRIPTORS: bool = false;
 
+    fn second(&self) -> Option<Self> {
+        // The kernel obeys the thread that traces alone.
+        None
+    }
+
     fn receive(&mut self) -> Result<Arrival, TraceError> {
         let Some((pid, change)) = self.changes.next().map_err(TraceError::Wait)? else { return Ok(Arrival::End) };
         match change {

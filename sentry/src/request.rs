@@ -61,6 +61,13 @@ pub(crate) enum Subject {
         /// The bytes, or why there are none.
         name: Result<Vec<u8>, NameFault>,
     },
+    /// connect(2).
+    Connect {
+        /// The caller's descriptor.
+        fd: i32,
+        /// The address as `struct sockaddr`, or why there is none.
+        address: Result<Vec<u8>, AddressFault>,
+    },
     /// sysinfo(2) into this address of the caller.
     Sysinfo {
         /// Where the answer goes.
@@ -117,6 +124,15 @@ impl Text {
             Self::Bytes(bytes) => text::cut(bytes, limits::RECORDED_TEXT),
         }
     }
+}
+
+/// Why an address could not be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressFault {
+    /// Longer than [`limits::SOCKET_ADDRESS`], or of negative length.
+    TooLong,
+    /// Its memory cannot be read.
+    Unreadable,
 }
 
 /// Why a name could not be copied.

@@ -1,17 +1,19 @@
 //! One thread for each container: takes a trapped call, has it judged, answers it, records it. The only place that
-//! answers and the only place that records, whichever interceptor brings the calls.
+//! answers and the only place that records, whichever interceptor brings the calls. What may take long is seen through
+//! by a thread of its own.
 //!
 //! Started by `watch`. Whatever fails on the way is a refusal with a record; nothing falls through.
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use lazaret_profiles::class::Errno;
 
 use crate::audit::{Audit, Kind};
 use crate::container::Container;
 use crate::decide::{self, Decision, Facts};
-use crate::handlers::{hostname, mount, sysinfo};
+use crate::handlers::{connect, hostname, mount, sysinfo};
 use crate::handoff::FromSentry;
 use crate::interceptor::{Arrival, Caller, Interceptor};
 use crate::monitor::{Monitor, MonitorError};
@@ -20,7 +22,7 @@ use crate::record_policy;
 use crate::request::{Reason, Request, Subject};
 use crate::tracee::{TraceeError, Tracees};
 use crate::verdict::{Registers, Verdict};
-use crate::{clock, copyin, text};
+use crate::{clock, copyin, limits, text};
 
 /// What the threads of all containers share.
 #[derive(Debug)]
@@ -31,13 +33,21 @@ pub(crate) struct Shared {
     pub(crate) monitor: Monitor,
     /// Who calls.
     pub(crate) tracees: Tracees,
+    /// How many calls wait for their answer on a thread of their own.
+    pub(crate) pending: AtomicUsize,
 }
 
 /// One container and what traps its calls.
 #[derive(Debug)]
 pub(crate) struct Supervisor<I> {
     interceptor: I,
-    container: Container,
+    court: Court,
+}
+
+/// What decisions about one container are carried out and recorded with, on whatever thread.
+#[derive(Debug, Clone)]
+struct Court {
+    container: Arc<Container>,
     shared: Arc<Shared>,
 }
 
@@ -64,10 +74,10 @@ enum CallError {
     System(#[from] sysinfo::SysinfoError),
 }
 
-impl<I: Interceptor> Supervisor<I> {
+impl<I: Interceptor + Send + 'static> Supervisor<I> {
     /// Of this container.
     pub(crate) fn new(interceptor: I, container: Container, shared: Arc<Shared>) -> Self {
-        Self { interceptor, container, shared }
+        Self { interceptor, court: Court { container: Arc::new(container), shared } }
     }
 
     /// Serves until no task is left under the filter.
@@ -83,13 +93,72 @@ impl<I: Interceptor> Supervisor<I> {
 
     fn handle(&mut self, caller: Caller, registers: Registers) -> Result<(), I::Error> {
         let request = copyin::request(registers);
-        let facts = self.facts(caller, &request);
+        let facts = self.court.facts(caller, &request);
         if request.must_still_wait() && !self.interceptor.is_waiting(caller) {
             // Killed meanwhile: what was read may be another process's. Nothing is decided and nobody to be answered.
             return Ok(());
         }
-        // An error on the way is a refusal.
-        let judged = facts.and_then(|facts| self.carry_out(caller, decide::decide(&request, facts)));
+        let decided = facts.map(|facts| decide::decide(&request, facts));
+        match decided {
+            Ok(decision) if decision.may_take_long() => self.defer((caller, request), decision),
+            decided => self.court.conclude(&mut self.interceptor, (caller, request), decided),
+        }
+    }
+
+    /// Has a thread of its own see the decision through, where one can, so that nobody else waits for it.
+    fn defer(&mut self, (caller, request): (Caller, Request), decision: Decision) -> Result<(), I::Error> {
+        let Some(mut interceptor) = self.interceptor.second() else {
+            return self.court.conclude(&mut self.interceptor, (caller, request), Ok(decision));
+        };
+        let Some(place) = Place::take(&self.court.shared) else {
+            return self.court.conclude(&mut self.interceptor, (caller, request), Ok(Decision::Fail(EAGAIN)));
+        };
+        let (court, deferred) = (self.court.clone(), request.clone());
+        let work = move || {
+            let _place = place;
+            match court.conclude(&mut interceptor, (caller, deferred), Ok(decision)) {
+                // What makes the listener useless is told by whoever receives on it.
+                Ok(()) | Err(_) => {}
+            }
+        };
+        match std::thread::Builder::new().stack_size(limits::THREAD_STACK).spawn(work) {
+            Ok(_detached) => Ok(()),
+            Err(_no_thread) => {
+                self.court.conclude(&mut self.interceptor, (caller, request), Ok(Decision::Fail(EAGAIN)))
+            }
+        }
+    }
+}
+
+/// `EAGAIN`: too many calls wait for their answer.
+const EAGAIN: Errno = Errno(11);
+
+/// One of the threads that wait for an answer.
+struct Place(Arc<Shared>);
+
+impl Place {
+    fn take(shared: &Arc<Shared>) -> Option<Self> {
+        let more = |taken: usize| (taken < limits::PENDING).then_some(taken + 1);
+        shared.pending.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        Some(Self(Arc::clone(shared)))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Court {
+    /// Carries a decision out, answers and records. An error on the way is a refusal.
+    fn conclude<I: Interceptor>(
+        &self,
+        interceptor: &mut I,
+        (caller, request): (Caller, Request),
+        decided: Result<Decision, CallError>,
+    ) -> Result<(), I::Error> {
+        let judged = decided.and_then(|decision| self.carry_out(caller, decision));
         let judged = judged.and_then(|(verdict, finding)| {
             let is_possible = I::GIVES_DESCRIPTORS || !matches!(verdict, Verdict::AddFd(_));
             is_possible.then_some((verdict, finding)).ok_or(CallError::NoDescriptor)
@@ -103,7 +172,7 @@ impl<I: Interceptor> Supervisor<I> {
         let kind = self.kind(level, &request, &finding);
         // The caller stands still until it is answered, so that its executable is the one that called.
         let executable = self.shared.audit.wants(level, &kind).then(|| self.shared.tracees.executable(caller.pid));
-        let is_delivered = self.interceptor.answer(caller, verdict)?;
+        let is_delivered = interceptor.answer(caller, verdict)?;
         self.shared.audit.put(level, kind, |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
             record((caller, executable), (level, request), (errno.map(errno_name), value), finding, kind)
@@ -119,11 +188,11 @@ impl<I: Interceptor> Supervisor<I> {
     }
 
     fn facts(&self, caller: Caller, request: &Request) -> Result<Facts, CallError> {
-        let Container { may_set_hostname, may_mount, .. } = self.container;
+        let Container { may_set_hostname, may_mount, .. } = *self.container;
         let hangs_on_user = match request.subject {
             Subject::Name { .. } => may_set_hostname,
             Subject::Mount(_) | Subject::Unmount { .. } => may_mount,
-            Subject::Refused { .. } | Subject::Sysinfo { .. } => false,
+            Subject::Refused { .. } | Subject::Sysinfo { .. } | Subject::Connect { .. } => false,
         };
         let effective_uid = hangs_on_user.then(|| self.shared.tracees.effective_uid(caller.pid)).transpose()?;
         Ok(Facts { may_set_hostname, may_mount, effective_uid })
@@ -140,6 +209,13 @@ impl<I: Interceptor> Supervisor<I> {
                 match mount::carry_out(&self.shared.monitor, &self.container.id, caller.pid, order)? {
                     Ok(verdict) => Finding::answered(verdict),
                     Err(refusal) => Finding::refused(Errno::EPERM, refusal.reason()),
+                }
+            }
+            Decision::Connect { fd, address } => {
+                let who = (caller.pid, fd);
+                match connect::connect(&self.shared.monitor, &self.container.id, who, address)? {
+                    Ok(verdict) => Finding::answered(verdict),
+                    Err(reason) => Finding::refused(Errno::EACCES, reason),
                 }
             }
             Decision::WriteSysinfo { address } => {

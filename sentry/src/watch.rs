@@ -5,6 +5,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 
 use rustix::event::{PollFd, PollFlags};
@@ -124,6 +125,7 @@ impl Watch {
             audit: Audit::new(post.wake),
             monitor: Monitor::new(post.control),
             tracees: Tracees::new(post.proc),
+            pending: AtomicUsize::new(0),
         };
         Self {
             shared: Arc::new(shared),

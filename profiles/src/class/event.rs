@@ -88,6 +88,8 @@ pub enum Event {
     SetClock,
     /// sethostname(2), setdomainname(2) where the sentry refuses
     Hostname,
+    /// connect(2) to a container engine's socket
+    EngineSocket,
     /// reboot(2)
     Reboot,
     /// swapon(2), swapoff(2)
@@ -160,6 +162,7 @@ impl Event {
         Self::SocketOption,
         Self::SetClock,
         Self::Hostname,
+        Self::EngineSocket,
         Self::Reboot,
         Self::Swap,
         Self::Accounting,
@@ -367,6 +370,11 @@ const fn words_of(event: Event) -> Words {
             "no setting allows it in sandbox mode; turn off kernel TLS in the program",
         ),
         Event::SetClock => words("host.set-clock", "the clock belongs to the host", "set it on the host"),
+        Event::EngineSocket => words(
+            "escape.engine-socket",
+            "a container engine's socket gives whoever connects to it the host",
+            "nothing does in a sandbox, whatever name the socket has; run code that is to command the engine with --mode native",
+        ),
         Event::Hostname => words(
             "host.hostname",
             "the pod's hostname is shared by its containers",

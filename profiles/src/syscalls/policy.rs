@@ -15,11 +15,17 @@ pub(super) struct Policy {
     pub(super) errno: Errno,
     pub(super) reason: &'static str,
     pub(super) strict: Option<Choice>,
+    pub(super) guarded: Option<Choice>,
 }
 
 impl Policy {
     const fn strictly(self, class: Class, errno: Errno, reason: &'static str) -> Self {
         Self { strict: Some(Choice { class, errno, reason }), ..self }
+    }
+
+    /// Where the container was given a directory of the host, the sentry does it, in every mode.
+    const fn guarded(self, handler: Handler, errno: Errno, reason: &'static str) -> Self {
+        Self { guarded: Some(Choice { class: Class::Emulate(handler), errno, reason }), ..self }
     }
 
     /// Strict mode looks at its arguments, more closely than the sandbox does.
@@ -39,7 +45,7 @@ impl Policy {
 }
 
 const fn row(name: &'static str, family: Family, class: Class, errno: Errno, reason: &'static str) -> Policy {
-    Policy { name, family, class, errno, reason, strict: None }
+    Policy { name, family, class, errno, reason, strict: None, guarded: None }
 }
 
 const fn native(name: &'static str, family: Family, reason: &'static str) -> Policy {
@@ -63,6 +69,7 @@ const fn missing(name: &'static str, family: Family, reason: &'static str) -> Po
 }
 
 const EPERM: Errno = Errno::EPERM;
+const EACCES: Errno = Errno::EACCES;
 const EINVAL: Errno = Errno::EINVAL;
 const ENOSYS: Errno = Errno::ENOSYS;
 
@@ -351,7 +358,7 @@ pub(super) const POLICY: &[Policy] = &[
     checked("socketpair", Network, Rule::Socketpair, Errno::EAFNOSUPPORT, "unix pairs; other families are seldom-used kernel code"),
     checked("setsockopt", Network, Rule::Setsockopt, EPERM, "options; packet filters, BPF and protocols on top of TCP are refused by number").strictly_checked(Rule::StrictSetsockopt, EPERM, "as in sandbox mode, without socket filters (programs in the kernel), zero copy and send times"),
     native("getsockopt", Network, "reads options of a socket it holds"),
-    native("connect", Network, "within the own network namespace; unix paths by the mount namespace, abstract ones by the network namespace too"),
+    native("connect", Network, "within the own network namespace; unix paths by the mount namespace, abstract ones by the network namespace too").guarded(Handler::Connect, EACCES, "a socket may appear in that directory later, or be one by another name: what it is decides, on a descriptor that nobody can exchange"),
     native("accept", Network, "takes a connection of an own listener"),
     native("accept4", Network, "accept with flags"),
     native("bind", Network, "an address of the own network namespace"),

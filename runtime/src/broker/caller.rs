@@ -8,13 +8,13 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 
-use lazaret_sentry::limits;
 use lazaret_sentry::nested::Refusal;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
 use super::Denied;
-use super::inside::{Inside, Namespaces, identity};
+use super::inside::{Inside, Namespaces};
 use crate::credentials;
+use crate::procfs::{self, field};
 
 /// The calling thread.
 #[derive(Debug)]
@@ -32,8 +32,8 @@ impl Caller {
     pub(super) fn open(pid: i32, namespaces: &Namespaces) -> Result<Self, Denied> {
         let directory = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let proc = rustix::fs::open(format!("/proc/{pid}"), directory, Mode::empty())?;
-        for (name, own) in [("ns/mnt", namespaces.mount_identity()?), ("ns/user", namespaces.user_identity()?)] {
-            match identity(&proc, name) {
+        for (name, own) in [("mnt", namespaces.mount_identity()?), ("user", namespaces.user_identity()?)] {
+            match procfs::namespace(&proc, name) {
                 Ok(found) if found == own => {}
                 Err(error) if error.kind() != io::ErrorKind::PermissionDenied => return Err(error.into()),
                 // Those of the container may all be looked at.
@@ -49,12 +49,7 @@ impl Caller {
     /// that a sandbox has; CAP_SYS_CHROOT is the one that whoever gives up rights over the file tree gives up. To be asked in the
     /// container's user namespace, whose ids are then those of procfs.
     pub(super) fn may_mount(&self) -> Result<(), Denied> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let status = rustix::fs::openat(&self.proc, "status", flags, Mode::empty())?;
-        let mut bytes = vec![0; limits::PROC_STATUS];
-        let read = rustix::io::read(&status, &mut bytes)?;
-        let rights = bytes.get(..read).and_then(|status| rights(std::str::from_utf8(status).ok()?));
-        let Some((0, effective)) = rights else { return Err(Refusal::Caller.into()) };
+        let Some((0, effective)) = rights(&procfs::status(&self.proc)?) else { return Err(Refusal::Caller.into()) };
         if effective & caps::Capability::CAP_SYS_CHROOT.bitmask() == 0 {
             return Err(Refusal::Caller.into());
         }
@@ -94,9 +89,8 @@ pub(super) fn mount_of(file: impl AsFd) -> io::Result<(u64, bool)> {
 
 /// The effective user id and the effective capabilities of `/proc/PID/status` (proc_pid_status(5)).
 fn rights(status: &str) -> Option<(u32, u64)> {
-    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name));
-    let uid = field("Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    Some((uid, u64::from_str_radix(field("CapEff:")?.trim(), 16).ok()?))
+    let uid = field(status, "Uid:")?.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some((uid, u64::from_str_radix(field(status, "CapEff:")?.trim(), 16).ok()?))
 }
 
 #[cfg(test)]

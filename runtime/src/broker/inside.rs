@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 
 use super::Denied;
 use crate::policy::mountinfo::MountTable;
+use crate::procfs::{Identity, process_of};
 
 /// Namespaces of the container's first process.
 #[derive(Debug)]
@@ -18,15 +19,6 @@ pub(super) struct Namespaces {
     user: OwnedFd,
     mount: OwnedFd,
     pid: OwnedFd,
-}
-
-/// What tells a namespace from others: device and inode.
-pub(super) type Identity = (u64, u64);
-
-/// The identity of the namespace `name` below `/proc/PID`.
-pub(super) fn identity(proc: &OwnedFd, name: &str) -> io::Result<Identity> {
-    let stat = rustix::fs::statat(proc, name, AtFlags::empty())?;
-    Ok((stat.st_dev, stat.st_ino))
 }
 
 impl Namespaces {
@@ -64,16 +56,6 @@ impl Namespaces {
     /// Has the children of this process be of the container's processes.
     pub(super) fn enter_pid(&self) -> Result<(), Denied> {
         Ok(nix::sched::setns(&self.pid, CloneFlags::CLONE_NEWPID)?)
-    }
-}
-
-/// The number of the process behind a pidfd, as procfs has it.
-fn process_of(pidfd: BorrowedFd<'_>) -> Result<i32, Denied> {
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
-    let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    match pid {
-        Some(pid) if pid > 0 => Ok(pid),
-        Some(_) | None => Err(Denied::Errno(libc::ESRCH)),
     }
 }
 

@@ -255,7 +255,12 @@ fn prepare(
         workload: Workload {
             channel,
             process: workload::process(&container.process, mappings, connected)?,
-            confinement: workload::confinement(container, mode, host.interceptor(options)),
+            confinement: workload::confinement(
+                container,
+                mode,
+                host.interceptor(options),
+                host.state.has_host_directory,
+            ),
             preserve_fds: request.preserve_fds,
             as_child: false,
             hooks: None,

@@ -93,8 +93,8 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let hierarchies = Hierarchies::read()?;
-    let cgroup_places = cgroup_places(options, &hierarchies, &container, &request.id)?;
-    let mut state = Stored::creating(origin(&request.id, bundle, &container, options, cgroup_places));
+    let origin = origin(&request.id, bundle, (&container, admitted.as_ref()), options, &hierarchies)?;
+    let mut state = Stored::creating(origin);
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref(), &container.hooks)?;
     let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
@@ -303,18 +303,25 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
     }
 }
 
-fn origin(id: &str, bundle: PathBuf, container: &Container, options: &Options, cgroup_places: Vec<PathBuf>) -> Origin {
-    Origin {
+fn origin(
+    id: &str,
+    bundle: PathBuf,
+    (container, admitted): (&Container, Option<&Admitted>),
+    options: &Options,
+    hierarchies: &Hierarchies,
+) -> Result<Origin, Error> {
+    Ok(Origin {
         oci_version: container.oci_version.clone(),
         id: id.to_owned(),
         bundle,
         rootfs: container.rootfs.clone(),
         annotations: container.annotations.clone(),
         mode: options.mode,
+        has_host_directory: admitted.is_some_and(|admitted| admitted.has_host_directory),
         nested: options.nested,
-        cgroup_places,
+        cgroup_places: cgroup_places(options, hierarchies, container, id)?,
         records: options.records.clone(),
-    }
+    })
 }
 
 fn finish_state(

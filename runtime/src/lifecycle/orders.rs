@@ -174,7 +174,7 @@ fn workload(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Workload, Error>
     Ok(Workload {
         channel,
         process: workload::process(&from.container.process, &from.places.mappings, connected)?,
-        confinement: workload::confinement(from.container, from.mode, from.interceptor),
+        confinement: workload::confinement(from.container, from.mode, from.interceptor, from.stored.has_host_directory),
         as_child: matches!(request.rootfs, Rootfs::ThrowAway { .. }),
         preserve_fds: request.preserve_fds,
         hooks: hooks(from),

@@ -43,7 +43,8 @@ pub(super) fn owner(process: &Process, mappings: &IdMappings) -> (u32, u32) {
 }
 
 /// The layers around a workload of `container`.
-pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interceptor) -> Confinement {
+/// With `guarded`, its connects are looked at: it was given a directory of the host.
+pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interceptor, guarded: bool) -> Confinement {
     let oci = container.seccomp.clone();
     let (personality, memory_policy) = (container.personality, container.memory_policy.clone());
     let Some(column) = mode.column() else {
@@ -51,7 +52,8 @@ pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interc
     };
     let paths =
         (mode == Mode::Strict).then(|| container.mounts.iter().map(|mount| mount.destination.clone()).collect());
-    let program_if = |wanted: bool, witness| wanted.then(|| programs::of(column, witness));
+    let program = if guarded { programs::guarded } else { programs::of };
+    let program_if = |wanted: bool, witness| wanted.then(|| program(column, witness));
     let filter = Filter {
         listened: program_if(interceptor != Interceptor::Ptrace, Witness::Notify),
         traced: program_if(interceptor.may_trace(), Witness::Trace),

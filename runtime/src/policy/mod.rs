@@ -28,6 +28,9 @@ use crate::spec::container::Capabilities;
 pub struct Admitted {
     /// The root file system's directory, opened with `O_PATH`.
     pub rootfs: Source,
+    /// Whether one of the bind mounts brings a directory of the host that no engine made for this container: a socket may
+    /// appear there later.
+    pub has_host_directory: bool,
     /// Per bind mount (its index in `mounts`): what is bound.
     pub binds: BTreeMap<usize, Source>,
     /// Namespaces to join, opened for `setns(2)`.

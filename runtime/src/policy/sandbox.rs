@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::host::Host;
 use super::object::{self, Object};
-use super::{Admitted, PolicyError, Source, Warning};
+use super::{Admitted, PolicyError, Source, SourceKind, Warning};
 use crate::bundle::field::Field;
 use crate::spec::container::{Capabilities, Container};
 use crate::spec::mounts::{Mount, MountKind};
@@ -40,11 +40,11 @@ pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError
         mounts::refuse_sharing(mount)?;
     }
     let rootfs = open_rootfs(container, host)?;
-    let binds = open_binds(container, host)?;
+    let (binds, has_host_directory) = open_binds(container, host)?;
     let joins = namespaces::open(container, host)?;
     let (capabilities, clipped) = rights::clip(container.process.capabilities);
     let warnings = rights::warnings(container, &clipped);
-    Ok(Admitted { rootfs, binds, joins, capabilities, clipped, warnings })
+    Ok(Admitted { rootfs, has_host_directory, binds, joins, capabilities, clipped, warnings })
 }
 
 /// The capabilities that a further process of an admitted container may have, and a warning about those it may not.
@@ -67,14 +67,17 @@ fn open_rootfs(container: &Container, host: &Host) -> Result<Source, PolicyError
     Ok(Source { fd: object.fd, kind: verdict.kind })
 }
 
-fn open_binds(container: &Container, host: &Host) -> Result<BTreeMap<usize, Source>, PolicyError> {
-    let mut binds = BTreeMap::new();
+/// The sources of the bind mounts, and whether one of them is a directory that is the host's own.
+fn open_binds(container: &Container, host: &Host) -> Result<(BTreeMap<usize, Source>, bool), PolicyError> {
+    let (mut binds, mut has_host_directory) = (BTreeMap::new(), false);
     for mount in &container.mounts {
         if let MountKind::Bind { source, recursive } = &mount.kind {
-            binds.insert(mount.index, open_bind(container, mount, (source, *recursive), host)?);
+            let (source, is_opened) = open_bind(container, mount, (source, *recursive), host)?;
+            has_host_directory |= source.kind == SourceKind::Directory && !is_opened;
+            binds.insert(mount.index, source);
         }
     }
-    Ok(binds)
+    Ok((binds, has_host_directory))
 }
 
 fn open_bind(
@@ -82,7 +85,7 @@ fn open_bind(
     mount: &Mount,
     (source, recursive): (&Path, bool),
     host: &Host,
-) -> Result<Source, PolicyError> {
+) -> Result<(Source, bool), PolicyError> {
     let question = Question {
         field: Field::text(&format!("mounts[{}].source", mount.index), &source.to_string_lossy()),
         purpose: Purpose::Bind,
@@ -96,7 +99,7 @@ fn open_bind(
     if !verdict.opened {
         sources::refuse_socket_below(&object, question.field)?;
     }
-    Ok(Source { fd: object.fd, kind: verdict.kind })
+    Ok((Source { fd: object.fd, kind: verdict.kind }, verdict.opened))
 }
 
 fn open(path: &Path, question: &Question<'_>, host: &Host) -> Result<Object, PolicyError> {

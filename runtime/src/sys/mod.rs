@@ -6,4 +6,5 @@ pub mod mount;
 pub mod namespace;
 pub mod process;
 pub mod seccomp;
+pub mod socket;
 pub mod task;

@@ -12,7 +12,7 @@ pub(crate) fn set(monitor: &Monitor, container: &str, name: &[u8], domain: bool)
     let errno = match monitor.set_hostname(container, name, domain)? {
         Answer::Errno(errno) => errno,
         // Not an answer to this question.
-        Answer::Refused(_) => -1,
+        Answer::Refused(_) | Answer::Forbidden => -1,
     };
     Ok(Verdict::done(errno))
 }

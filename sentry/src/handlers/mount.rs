@@ -25,5 +25,7 @@ pub(crate) fn carry_out(
     Ok(match answer {
         Answer::Errno(errno) => Ok(Verdict::done(errno)),
         Answer::Refused(refusal) => Err(refusal),
+        // Not an answer to this question.
+        Answer::Forbidden => Ok(Verdict::done(-1)),
     })
 }

@@ -32,6 +32,7 @@ pub(super) const ALL: &[(&str, &[Parameter])] = &[
     ("sysinfo", &[other("info", Word)]),
     ("sethostname", &[telling("name", Counted), other("len", Int)]),
     ("setdomainname", &[telling("name", Counted), other("len", Int)]),
+    ("connect", &[other("sockfd", Int), telling("addr", Counted), other("addrlen", Int)]),
     // Refused and recorded: mounts and namespaces.
     ("fsopen", &[telling("fsname", Name), other("flags", Word)]),
     ("fsconfig", &[other("fd", Int), other("cmd", Int), telling("key", Name), other("value", Word), other("aux", Int)]),

@@ -50,7 +50,7 @@ fn as_it_is(bundle: Bundle) -> Bundle {
 #[ignore = "needs root: namespaces, mounts, seccomp"]
 fn honest_mounts_work() {
     for interceptor in INTERCEPTORS {
-        let verdict = verdict::of(&nested(interceptor).run(&bundle(&["honest-mounts"])));
+        let verdict = verdict::of(&nested(interceptor).run(&bundle(&["mounts-as-told"])));
         assert!(verdict.ok, "{interceptor}: {verdict:?}");
     }
 }
@@ -59,7 +59,7 @@ fn honest_mounts_work() {
 #[ignore = "needs root: namespaces, mounts, seccomp"]
 fn without_the_option_nothing_is_mounted() {
     for interceptor in INTERCEPTORS {
-        let verdict = verdict::of(&Lazaret::by(interceptor).run(&bundle(&["honest-mounts"])));
+        let verdict = verdict::of(&Lazaret::by(interceptor).run(&bundle(&["mounts-as-told"])));
         assert!(!verdict.ok && verdict.errno == EPERM, "{interceptor}: {verdict:?}");
     }
 }

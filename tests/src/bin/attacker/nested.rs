@@ -19,7 +19,7 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("race-unmount", race_unmount),
     ("many-mounts", many_mounts),
     ("stop-helpers", stop_helpers),
-    ("honest-mounts", honest_mounts),
+    ("mounts-as-told", honest_mounts),
 ];
 
 /// How often a race is run. The tests of races by the ten thousand stand elsewhere; here each round is two mounts.

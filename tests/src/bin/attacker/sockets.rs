@@ -4,6 +4,8 @@
 use std::os::fd::AsRawFd as _;
 use std::os::linux::net::SocketAddrExt as _;
 
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
 use crate::raw::{address, address_mut, call, own};
 use crate::report::{Act, Failure, Outcome, Step as _, argument, without_effect};
 
@@ -17,7 +19,9 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("iptables", iptables),
     ("connect-abstract", connect_abstract),
     ("connect-path", connect_path),
+    ("connect-race", connect_race),
     ("connect-tcp", connect_tcp),
+    ("connects-as-usual", honest_connects),
 ];
 
 fn family(name: &str) -> Option<(u64, u64, u64)> {
@@ -124,6 +128,90 @@ fn connect_abstract(arguments: &[String]) -> Outcome {
 fn connect_path(arguments: &[String]) -> Outcome {
     let (path, token) = (argument(arguments, 0)?, argument(arguments, 1)?);
     heard(std::os::unix::net::UnixStream::connect(path).step("connect")?, token)
+}
+
+/// Connects again and again with an address whose path another thread changes all the while between one that is let
+/// through and an engine's, of the same length; a win is a stream on which the engine speaks.
+fn connect_race(arguments: &[String]) -> Outcome {
+    let [honest, engine, token, count] = [0, 1, 2, 3].map(|at| argument(arguments, at));
+    let (honest, engine, token) = (honest?.as_bytes(), engine?.as_bytes(), token?);
+    let count: u32 = count?.parse().map_err(|_not_a_number| Failure { step: "count".into(), errno: -1 })?;
+    let mut bytes = libc::AF_UNIX.to_ne_bytes()[..2].to_vec();
+    bytes.extend_from_slice(honest);
+    bytes.push(0);
+    let shared: Vec<AtomicU8> = bytes.iter().copied().map(AtomicU8::new).collect();
+    let (stop, length) = (AtomicBool::new(false), bytes.len() as u64);
+    let mut reached = 0_u32;
+    let won = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                for path in [engine, honest] {
+                    for (place, byte) in shared[2..].iter().zip(path) {
+                        place.store(*byte, Ordering::Relaxed);
+                    }
+                }
+            }
+        });
+        let mut won = None;
+        for attempt in 0..count {
+            let Ok(fd) = call(libc::SYS_socket, &[libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0]) else { continue };
+            let fd = own(fd);
+            let arguments = [fd.as_raw_fd() as u64, shared.as_ptr() as u64, length];
+            if call(libc::SYS_connect, &arguments).is_ok() {
+                reached += 1;
+                if heard(std::os::unix::net::UnixStream::from(fd), token).is_ok() {
+                    won = Some(attempt);
+                    break;
+                }
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        won
+    });
+    match won {
+        Some(attempt) => Ok(format!("the engine spoke at attempt {attempt}")),
+        None => {
+            Err(Failure { step: format!("{count} attempts, {reached} reached the honest one"), errno: libc::EACCES })
+        }
+    }
+}
+
+/// What a program expects of connect(2), whoever does it: TCP and UDP, blocking and not, refused and missing.
+fn honest_connects(arguments: &[String]) -> Outcome {
+    use std::io::{Read as _, Write as _};
+    let path = argument(arguments, 0)?;
+    let errno_of = |result: std::io::Result<()>| result.err().and_then(|error| error.raw_os_error()).unwrap_or(0);
+    let expect = |what: &str, found: i32, wanted: i32| {
+        let failure = Failure { step: format!("{what}: errno {found}, not {wanted}"), errno: found };
+        if found == wanted { Ok(()) } else { Err(failure) }
+    };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").step("bind")?;
+    let peer = listener.local_addr().step("local_addr")?;
+    let mut near = std::net::TcpStream::connect(peer).step("connect tcp")?;
+    let (mut far, _) = listener.accept().step("accept")?;
+    near.write_all(b"ping").step("write")?;
+    let mut bytes = [0; 4];
+    far.read_exact(&mut bytes).step("read")?;
+    drop(listener);
+    expect("a closed port", errno_of(std::net::TcpStream::connect(peer).map(drop)), libc::ECONNREFUSED)?;
+    let datagram = std::net::UdpSocket::bind("127.0.0.1:0").step("bind udp")?;
+    datagram.connect("127.0.0.1:9").step("connect udp")?;
+    let connect = |path: &str| errno_of(std::os::unix::net::UnixStream::connect(path).map(drop));
+    expect("a missing path", connect("/no/such/socket"), libc::ENOENT)?;
+    expect("a file", connect("/etc/passwd"), libc::ECONNREFUSED)?;
+    expect("below a file", connect("/etc/passwd/x"), libc::ENOTDIR)?;
+    let own = std::os::unix::net::UnixListener::bind(path).step("bind unix")?;
+    std::os::unix::net::UnixStream::connect(path).step("connect unix")?;
+    drop(own.accept().step("accept unix")?);
+    let closed = own.as_raw_fd() as u64;
+    drop(own);
+    let nothing = [0_u8; 16];
+    let refused = call(libc::SYS_connect, &[closed, address(&nothing), 16]).err().unwrap_or(0);
+    expect("a closed descriptor", refused, libc::EBADF)?;
+    let wild = call(libc::SYS_socket, &[libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0]).step("socket")?;
+    expect("a wild address", call(libc::SYS_connect, &[wild, 8, 16]).err().unwrap_or(0), libc::EFAULT)?;
+    expect("too long", call(libc::SYS_connect, &[wild, 8, 129]).err().unwrap_or(0), libc::EINVAL)?;
+    Ok("every connect did what connect does".to_owned())
 }
 
 fn connect_tcp(arguments: &[String]) -> Outcome {
