@@ -15,6 +15,7 @@ use nix::unistd::{Gid, Uid};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
+use crate::cgroup::{Cgroup, Entry};
 use crate::detached;
 use crate::idmap;
 use crate::init;
@@ -120,12 +121,20 @@ pub struct Sentry {
 }
 
 impl Sentry {
-    /// Forks a sentry into `userns`, with its records going to `audit`; with `may_trace` its jail lets it trace. It is a
-    /// child of the caller; call [`Sentry::jailed`] before relying on it.
+    /// Forks a sentry into `userns` and, if there is one, into the cgroup for it, with its records going to `audit`; with
+    /// `may_trace` its jail lets it trace. It is a child of the caller; call [`Sentry::jailed`] before relying on it.
     ///
     /// # Errors
     /// See [`SentryError`].
-    pub fn fork(userns: BorrowedFd<'_>, audit: &Path, sight: Sight, may_trace: bool) -> Result<Self, SentryError> {
+    pub fn fork(
+        (userns, cgroup): (BorrowedFd<'_>, Option<&Cgroup>),
+        audit: &Path,
+        sight: Sight,
+        may_trace: bool,
+    ) -> Result<Self, SentryError> {
+        let unopened = |error| SentryError::Seat { what: "cgroup", source: io::Error::other(error) };
+        let target = cgroup.and_then(|cgroup| cgroup.clone_target().transpose()).transpose().map_err(unopened)?;
+        let tasks = cgroup.map(Cgroup::entry).transpose().map_err(unopened)?.map(Entry::into_tasks);
         let (control, theirs) = crate::channel::pair()
             .map_err(|error| SentryError::Seat { what: "control socket", source: io::Error::other(error) })?;
         let seat = Seat {
@@ -135,7 +144,8 @@ impl Sentry {
             empty_root: empty_root().map_err(|source| SentryError::Seat { what: "empty root", source })?,
             may_trace,
         };
-        let (pid, pidfd) = sys::clone::fork(|| sit_down(userns, seat))
+        let child = || sit_down((userns, tasks.unwrap_or_default()), seat);
+        let (pid, pidfd) = sys::clone::fork_into(target.as_ref().map(AsFd::as_fd), child)
             .map_err(|source| SentryError::Seat { what: "process", source })?;
         Ok(Self { pid, pidfd, control, is_done: false })
     }
@@ -180,9 +190,11 @@ impl Sentry {
     }
 }
 
-/// The child's part: into the user namespace, off every privilege of ours, then the sentry's life.
-fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
-    let entered = nix::unistd::setsid()
+/// The child's part: into its cgroup and into the user namespace, off every privilege of ours, then the sentry's life.
+fn sit_down((userns, tasks): (BorrowedFd<'_>, Vec<OwnedFd>), seat: Seat) -> u8 {
+    let has_moved = tasks.iter().try_for_each(|tasks| nix::unistd::write(tasks, b"0").map(|_one| ()));
+    let entered = has_moved
+        .and_then(|()| nix::unistd::setsid())
         .and_then(|_session| nix::sched::setns(userns, CloneFlags::CLONE_NEWUSER))
         .and_then(|()| {
             let maps = idmap::read_maps("self").map_err(unreadable)?;
@@ -194,7 +206,7 @@ fn sit_down(userns: BorrowedFd<'_>, seat: Seat) -> u8 {
     match entered {
         Ok(()) => u8::from(lazaret_sentry::serve(seat) != std::process::ExitCode::SUCCESS),
         Err(error) => {
-            let why = format!("could not enter the container's user namespace: {error}");
+            let why = format!("could not enter its cgroup and the container's user namespace: {error}");
             handoff::send_to_monitor(seat.control.as_fd(), &FromSentry::Failed { why }).map_or(1, |()| 1)
         }
     }

@@ -70,6 +70,9 @@ pub struct Stored {
     pub cgroup_places: Vec<PathBuf>,
     /// Its cgroup, once there is one.
     pub cgroup: Option<Cgroup>,
+    /// The cgroup of its sentries.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentry_cgroup: Option<Cgroup>,
     /// Its lease of an id range, once there is one.
     pub lease: Option<PathBuf>,
     /// Its root in the host's mount namespace, if it has no mount namespace of its own.
@@ -139,6 +142,7 @@ impl Stored {
             mode: origin.mode,
             cgroup_places: origin.cgroup_places,
             cgroup: None,
+            sentry_cgroup: None,
             lease: None,
             host_mount: None,
             sentry: None,

@@ -155,7 +155,13 @@ impl Watched {
             while !self.wait(None, None)?.init {}
             return Ok(End::Own);
         }
-        self.end("the sentry died; the container cannot run unwatched".to_owned())
+        self.end(format!("{}; the container cannot run unwatched", self.how_sentry_died()))
+    }
+
+    fn how_sentry_died(&self) -> &'static str {
+        let cgroup = state::peek(&self.root, &self.id).ok().and_then(|state| state.sentry_cgroup);
+        let killed = cgroup.and_then(|cgroup| cgroup.oom_kills().ok().flatten());
+        if killed.is_some_and(|count| count > 0) { "the sentry ran out of memory" } else { "the sentry died" }
     }
 
     /// Kills the container for a reason that its state is to tell.

@@ -105,6 +105,11 @@ pub const THREAD_STACK: usize = 128 * 1024;
 /// `RLIMIT_NOFILE`: three descriptors for each listener, the seat's, and those open while a call is looked at.
 pub const DESCRIPTORS: u64 = 3 * 256 + 32;
 
+/// Limit of the memory cgroup of a container's sentries, that of its first process and those of processes that joined: in
+/// bytes, kernel memory included. One uses some 200 KiB, one with all its threads at work some 4 MiB. Beyond it the kernel
+/// ends a sentry, and with that the container.
+pub const MEMORY: u64 = 64 * 1024 * 1024;
+
 /// `RLIMIT_AS`: the static binary, [`LISTENERS`] stacks and one heap take 40 MiB; a runaway allocation ends the
 /// sentry, and with it the container.
 pub const ADDRESS_SPACE: u64 = 512 * 1024 * 1024;

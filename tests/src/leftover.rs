@@ -21,6 +21,12 @@ pub fn cgroups(tag: &str) -> Vec<PathBuf> {
     found
 }
 
+/// Whether a cgroup is that of a container's sentries.
+#[must_use]
+pub fn is_of_sentries(cgroup: &Path) -> bool {
+    cgroup.file_name().is_some_and(|name| name.to_string_lossy().starts_with("sentry-"))
+}
+
 fn collect_cgroups(directory: &Path, tag: &str, depth: u32, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
         if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {

@@ -1,6 +1,7 @@
 //! Where in each hierarchy a container's cgroup goes: `linux.cgroupsPath`, checked. Used by `create` and `update`. It
 //! must not touch the file system.
 
+use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::cgroup::error::CgroupError;
@@ -53,6 +54,22 @@ impl Location {
         Ok(if given.starts_with('/') { Self::Absolute(below) } else { Self::Relative(below) })
     }
 
+    /// The place beside it whose name begins with `prefix` and goes on as this one's.
+    pub(super) fn beside(&self, prefix: &str) -> Result<Self, CgroupError> {
+        let (Self::Absolute(path) | Self::Relative(path)) = self;
+        let mut name = OsString::from(prefix);
+        name.push(path.file_name().unwrap_or_default());
+        if name.len() > LONGEST_NAME {
+            let path = path.to_string_lossy().into_owned();
+            return Err(CgroupError::Location { path, why: "beside it there is no room for a longer name" });
+        }
+        let beside = path.with_file_name(name);
+        Ok(match self {
+            Self::Absolute(_) => Self::Absolute(beside),
+            Self::Relative(_) => Self::Relative(beside),
+        })
+    }
+
     /// The directory that exists already, and what to make below it.
     pub(super) fn split<'a>(&'a self, hierarchy: &Hierarchy) -> Result<(PathBuf, &'a Path), CgroupError> {
         match self {
@@ -99,6 +116,14 @@ mod tests {
             relative.split(v2.unified().expect("v2")).expect("split").0,
             PathBuf::from("/sys/fs/cgroup/user.slice")
         );
+    }
+
+    #[test]
+    fn a_place_beside_has_the_same_parent() {
+        let beside = |path: Option<&str>| Location::parse(path, "c1").and_then(|location| location.beside("sentry-"));
+        assert_eq!(beside(None).expect("ok"), Location::Relative("sentry-lazaret-c1".into()));
+        assert_eq!(beside(Some("/pods/p1/c1")).expect("ok"), Location::Absolute("pods/p1/sentry-c1".into()));
+        assert!(beside(Some(&"x".repeat(249))).is_err());
     }
 
     #[test]

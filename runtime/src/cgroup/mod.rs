@@ -24,6 +24,7 @@ pub mod newcomer;
 mod processes;
 mod restrict;
 mod scope;
+mod sentry;
 pub mod stats;
 mod systemd;
 

@@ -172,7 +172,7 @@ fn kill_one_by_one(directory: &Directory, version: Version) -> Result<(), Cgroup
 
 /// Sends SIGKILL to each member. A pid is only a number until its pidfd is open: the process is a member for sure when
 /// the list names it again after that.
-fn signal_members(directory: &Directory) -> Result<(), CgroupError> {
+pub(super) fn signal_members(directory: &Directory) -> Result<(), CgroupError> {
     let mut opened: Vec<(i32, OwnedFd)> = Vec::new();
     for pid in list(directory)? {
         let Some(raw) = Pid::from_raw(pid) else { continue };

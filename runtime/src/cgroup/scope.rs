@@ -22,14 +22,24 @@ impl Cgroup {
         id: &str,
         resources: &Resources,
     ) -> Result<(Self, CgroupGuard), CgroupError> {
+        Self::create_scope_named(host, &Scope::parse(path, id)?, id, resources)
+    }
+
+    /// The same with the name that the scope is to have.
+    pub(super) fn create_scope_named(
+        host: &Hierarchies,
+        scope: &Scope,
+        id: &str,
+        resources: &Resources,
+    ) -> Result<(Self, CgroupGuard), CgroupError> {
         systemd::check_host(host)?;
         let hierarchy = host.unified().ok_or(CgroupError::NoHierarchy)?;
-        let scope = Scope::parse(path, id)?;
         let means = DeviceMeans::choose(host, &resources.devices)?;
         let (settings, late) = systemd::part_narrow_limit(limits::plan(resources, host)?);
-        let holder = systemd::start(&scope, id, &settings, &late)?;
+        let holder = systemd::start(scope, id, &settings, &late)?;
         let location = Location::Absolute(scope.path());
-        let mut cgroup = Self { members: vec![Member::new(hierarchy, &location)?], location, unit: Some(scope.unit) };
+        let mut cgroup =
+            Self { members: vec![Member::new(hierarchy, &location)?], location, unit: Some(scope.unit.clone()) };
         let adopted = cgroup
             .members
             .iter_mut()

@@ -61,6 +61,9 @@ pub fn delete(options: &Options, id: &str, force: bool) -> Result<(), Error> {
     if let Some(cgroup) = &state.cgroup {
         cgroup.delete()?;
     }
+    if let Some(cgroup) = &state.sentry_cgroup {
+        cgroup.delete_of_sentry()?;
+    }
     Cgroup::remove_unused(&state.cgroup_places);
     let hooks = Kept::read(directory.path());
     remove(&directory)?;

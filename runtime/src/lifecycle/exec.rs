@@ -175,7 +175,8 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     if mode.is_confined() {
         let audit = host.directory.join(state::AUDIT_FILE);
         let (sight, may_trace) = (Sight::of(rootless::is_active()), host.interceptor(options).may_trace());
-        undo.sentry = Some(Sentry::fork(host.pidfd.as_fd(), &audit, sight, may_trace)?);
+        let place = (host.pidfd.as_fd(), host.state.sentry_cgroup.as_ref());
+        undo.sentry = Some(Sentry::fork(place, &audit, sight, may_trace)?);
     }
     let (channel, theirs) = channel::pair()?;
     let orders = prepare(options, host, &container, (&request, &mappings, shared), (theirs, console))?;

@@ -9,35 +9,29 @@ use std::path::{Path, PathBuf};
 use rustix::process::Pid;
 
 use crate::bundle::Bundle;
-use crate::cgroup::{Cgroup, CgroupError, Driver, Hierarchies};
+use crate::causes;
+use crate::cgroup::Hierarchies;
 use crate::channel::{self, ToInit};
 use crate::error::Error;
 use crate::hooks::Kept;
 use crate::host_mount::HostMount;
-use crate::idmap::{self, Lease};
 use crate::init;
 use crate::init::orders::RootOrder;
 use crate::lifecycle::attendance::{self, Farewell};
 use crate::lifecycle::orders::{self, Ingredients};
+use crate::lifecycle::places::{self, Places};
 use crate::lifecycle::tracing_process::{Stream, TracingProcess};
 use crate::lifecycle::undo::Undo;
 use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, scheduling, without_root, workload};
-use crate::namespaces::{self, UserNamespace};
-use crate::network;
+use crate::namespaces;
 use crate::options::Options;
-use crate::policy::{self, Admitted};
-use crate::rootless;
-use crate::sentry_link::{Sentry, Sight};
-use crate::spec::container::{Container, IdMappings};
+use crate::policy::Admitted;
+use crate::spec::container::Container;
 use crate::spec::hooks::Hooks;
-use crate::spec::resources::Resources;
 use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Status, Stored};
 use crate::sys;
 use crate::watch::{Subject, Watched};
 use crate::worker::Workers;
-
-/// Most processes and threads of a sandbox whose bundle sets no limit.
-const SANDBOX_PIDS: i64 = 4096;
 
 /// A container to launch.
 pub(super) struct Launch {
@@ -92,12 +86,12 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let Launch { bundle, config, mut container, admitted, request, opening, stream } = launch;
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
-    let hierarchies = Hierarchies::read()?;
-    let origin = origin(&request.id, bundle, (&container, admitted.as_ref()), options, &hierarchies)?;
+    let host = Hierarchies::read()?;
+    let origin = origin(&request.id, bundle, (&container, admitted.as_ref()), options, &host)?;
     let mut state = Stored::creating(origin);
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref(), &container.hooks)?;
-    let places = make_places(options, &mut container, admitted.as_ref(), hierarchies, (&request.id, &path), &mut undo)?;
+    let places = places::make(options, &mut container, admitted.as_ref(), host, (&request.id, &path), &mut undo)?;
     let (channel, theirs) = channel::pair()?;
     let orders = orders::prepare(
         &Ingredients {
@@ -155,19 +149,9 @@ fn let_go(channel: &OwnedFd, opening: Opening) -> Result<(), Error> {
     if opening == Opening::Now { newborn::executed(channel) } else { Ok(()) }
 }
 
-/// Where cgroups of the container may be left, should we be killed while we make them.
-fn cgroup_places(
-    options: &Options,
-    host: &Hierarchies,
-    container: &Container,
-    id: &str,
-) -> Result<Vec<PathBuf>, CgroupError> {
-    Cgroup::places(options.cgroup_driver, host, container.cgroups_path.as_deref(), id)
-}
-
 /// What is to be done for the first process as soon as it is in its cgroup.
 fn seat(undo: &mut Undo, pid: Pid, container: &Container) -> Result<(), Error> {
-    if let Some(cgroup) = &mut undo.cgroup {
+    for cgroup in [&mut undo.cgroup, &mut undo.sentry_cgroup].into_iter().flatten() {
         cgroup.settle()?;
     }
     newborn::set_oom_score(pid, container.process.oom_score_adj)
@@ -178,74 +162,6 @@ fn welcome(options: &Options, hooks: &Kept, state: &Stored) -> Result<(), Error>
     let Err(error) = hooks.poststart(|| attendance::running(state)) else { return Ok(()) };
     delete(options, &state.id, true)?;
     Err(error.into())
-}
-
-/// Where the container will live: made before anything runs in it.
-pub(super) struct Places {
-    /// Its namespaces.
-    pub(super) plan: namespaces::Plan,
-    /// Its user namespace.
-    pub(super) userns: Option<OwnedFd>,
-    /// Its id mapping, where that is known.
-    pub(super) mappings: IdMappings,
-    /// The host's cgroup hierarchies.
-    pub(super) hierarchies: Hierarchies,
-    /// Its cgroup.
-    pub(super) cgroup: Cgroup,
-    /// Its state directory, when we are an ordinary user.
-    pub(super) rootless: Option<PathBuf>,
-}
-
-fn make_places(
-    options: &Options,
-    container: &mut Container,
-    admitted: Option<&Admitted>,
-    hierarchies: Hierarchies,
-    (id, directory): (&str, &Path),
-    undo: &mut Undo,
-) -> Result<Places, Error> {
-    let sandbox = options.mode.is_confined();
-    if let Some(admitted) = admitted {
-        container.process.capabilities = admitted.capabilities;
-    }
-    container.process.no_new_privileges |= sandbox;
-    let judged = admitted.map(|admitted| admitted.joins.as_slice());
-    let has_mappings = !container.id_mappings.uids.is_empty();
-    let plan = namespaces::Plan::new(&container.namespaces, judged, has_mappings, options.mode)?;
-    let rootless = rootless::is_active();
-    let (userns, mappings) = if rootless {
-        without_root::user_namespace(&plan.user, container)?
-    } else {
-        user_namespace(&plan.user, container, directory, undo)?
-    };
-    if sandbox && !rootless && matches!(plan.user, UserNamespace::Join(_)) {
-        policy::sandbox::refuse_joined_host_ids(&mappings)?;
-    }
-    if let Some(userns) = &userns
-        && sandbox
-    {
-        let audit = directory.join(state::AUDIT_FILE);
-        undo.sentry = Some(Sentry::fork(userns.as_fd(), &audit, Sight::of(rootless), options.interceptor.may_trace())?);
-    }
-    if let Some(joined) = plan.joined_network()
-        && userns.is_some()
-    {
-        network::set_up(joined, &container.sysctl)?;
-    }
-    let writable = rootless.then(|| hierarchies.writable());
-    complete_resources(&mut container.resources, writable.as_ref().unwrap_or(&hierarchies), sandbox);
-    let place = container.cgroups_path.as_deref();
-    let (cgroup, guard) = match options.cgroup_driver {
-        _ if rootless => Cgroup::create_without_root(&hierarchies, id, &container.resources)?,
-        Driver::Cgroupfs => Cgroup::create(&hierarchies, place, id, &container.resources)?,
-        Driver::Systemd => Cgroup::create_scope(&hierarchies, place, id, &container.resources)?,
-    };
-    undo.cgroup = Some(guard);
-    cgroup.mark(directory)?;
-    if userns.is_some() && plan.new_cgroup && orders::shows_writable_cgroups(container) {
-        cgroup.delegate(orders::root_id(&mappings.uids), orders::root_id(&mappings.gids))?;
-    }
-    Ok(Places { plan, userns, mappings, hierarchies, cgroup, rootless: rootless.then(|| directory.to_owned()) })
 }
 
 fn claim_directory(options: &Options, id: &str, undo: &mut Undo) -> Result<PathBuf, Error> {
@@ -282,7 +198,7 @@ fn succeed(options: &Options, mut undo: Undo, init: OwnedFd, id: String) -> Watc
     undo.init = None;
     undo.farewell = None;
     undo.host_mount = None;
-    if let Some(guard) = undo.cgroup.take() {
+    for guard in [undo.cgroup.take(), undo.sentry_cgroup.take()].into_iter().flatten() {
         guard.keep();
     }
     if let Some(lease) = undo.lease.take() {
@@ -319,7 +235,7 @@ fn origin(
         mode: options.mode,
         has_host_directory: admitted.is_some_and(|admitted| admitted.has_host_directory),
         nested: options.nested,
-        cgroup_places: cgroup_places(options, hierarchies, container, id)?,
+        cgroup_places: places::cgroups(options, hierarchies, container, id)?,
         records: options.records.clone(),
     })
 }
@@ -335,6 +251,12 @@ fn finish_state(
     state.init = ProcessId::of(pid.as_raw_nonzero().get());
     state.cgroup_places = Vec::new();
     state.cgroup = Some(places.cgroup.clone());
+    match &places.sentry_cgroup {
+        Ok(cgroup) => state.sentry_cgroup.clone_from(cgroup),
+        Err(error) => {
+            state.missing.push(format!("sentry: its memory has no limit of its own: {}", causes::chain(error)))
+        }
+    }
     if places.rootless.is_some() && state.mode.is_confined() {
         state.missing.extend(without_root::missing(places));
     }
@@ -345,39 +267,6 @@ fn finish_state(
         state.launcher = None;
     }
     Ok(())
-}
-
-/// A sandbox without a limit of its own gets [`SANDBOX_PIDS`], so that a fork bomb stays in it.
-fn complete_resources(resources: &mut Resources, hierarchies: &Hierarchies, sandbox: bool) {
-    resources.allow_default_devices();
-    if sandbox && resources.pids_limit.is_none() && hierarchies.has_controller("pids") {
-        resources.pids_limit = Some(SANDBOX_PIDS);
-    }
-}
-
-/// The container's user namespace and its mapping, where that is ours to choose.
-fn user_namespace(
-    user: &UserNamespace,
-    container: &Container,
-    directory: &Path,
-    undo: &mut Undo,
-) -> Result<(Option<OwnedFd>, IdMappings), Error> {
-    match user {
-        UserNamespace::Host => Ok((None, IdMappings::default())),
-        UserNamespace::Join(fd) => {
-            let fd = fd.try_clone().map_err(LifecycleError::Wait)?;
-            let mappings = idmap::mappings_of(fd.as_fd())?;
-            Ok((Some(fd), mappings))
-        }
-        UserNamespace::New => {
-            let mappings = if container.id_mappings.uids.is_empty() {
-                undo.lease.insert(Lease::acquire(directory)?).mappings()
-            } else {
-                container.id_mappings.clone()
-            };
-            Ok((Some(idmap::new_user_namespace(&mappings)?), mappings))
-        }
-    }
 }
 
 fn clone_init(places: &Places, container: &Container, orders: init::orders::Orders) -> Result<(Pid, OwnedFd), Error> {

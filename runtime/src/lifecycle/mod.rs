@@ -31,6 +31,7 @@ mod nested;
 mod newborn;
 mod orders;
 mod pause;
+mod places;
 mod ps;
 mod records;
 mod salvage;

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::host_mount;
 use crate::idmap;
 use crate::init::orders::{HookOrders, Orders, RootOrder, SysctlOrder, Workload};
-use crate::lifecycle::launch::Places;
+use crate::lifecycle::places::Places;
 use crate::lifecycle::{CreateRequest, LifecycleError, attendance, kernel_paths, streams, workload};
 use crate::namespaces::Network;
 use crate::network;

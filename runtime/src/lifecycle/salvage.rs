@@ -41,11 +41,11 @@ pub(super) enum Damage {
 /// [`LifecycleError::LeftBehind`] when processes live on, [`LifecycleError::Untraceable`] when nothing could tell;
 /// `CgroupError` for a cgroup that cannot be ended.
 pub(super) fn end_all(owner: &Path, id: &str, damage: Damage) -> Result<(), Error> {
-    if let Some(remains) = remains(owner, id, damage)? {
-        remains.end()?;
-    }
+    let remains = remains(owner, id, damage)?;
+    remains.as_ref().map_or(Ok(()), Remains::end)?;
     end_sentries(owner, id)?;
     wait_until_gone(owner, id)?;
+    remains.as_ref().map_or(Ok(()), Remains::remove_of_sentries)?;
     // Without root there may be neither cgroup nor lease, and without a sentry nothing else tells of the container.
     let without_root = rootless::is_needed() || rootless::is_active();
     if damage == Damage::Unreadable && without_root && !owner.join(state::AUDIT_FILE).exists() {
@@ -65,7 +65,11 @@ fn remains(owner: &Path, id: &str, damage: Damage) -> Result<Option<Remains>, Er
         Damage::Unwritten | Damage::Unreadable => {
             // Which driver placed it is lost as well; the form of the path tells them apart.
             let path = cgroups_path(owner);
-            let by = |driver| Cgroup::places(driver, &host, path.as_deref(), id);
+            let by = |driver| {
+                let mut places = Cgroup::places(driver, &host, path.as_deref(), id)?;
+                places.extend(Cgroup::places_of_sentry(driver, &host, path.as_deref(), id)?);
+                Ok::<_, CgroupError>(places)
+            };
             by(Driver::Cgroupfs).or_else(|_not_its_form| by(Driver::Systemd))?
         }
     };

@@ -28,6 +28,8 @@ pub(super) struct Undo {
     pub(super) lease: Option<Lease>,
     /// Its cgroup.
     pub(super) cgroup: Option<CgroupGuard>,
+    /// The cgroup of its sentry.
+    pub(super) sentry_cgroup: Option<CgroupGuard>,
     /// Its root in the host's mount namespace, if that is where it is.
     pub(super) host_mount: Option<HostMount>,
     /// Its sentry.
@@ -61,6 +63,7 @@ impl Drop for Undo {
             tracing::warn!(%error, "could not take back a mount of the failed launch");
         }
         drop(self.cgroup.take());
+        drop(self.sentry_cgroup.take());
         drop(self.lease.take());
         if let Some(directory) = self.directory.take()
             && let Err(error) = directory.remove()

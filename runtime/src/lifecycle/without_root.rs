@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use crate::error::Error;
 use crate::idmap;
 use crate::lifecycle::LifecycleError;
-use crate::lifecycle::launch::Places;
+use crate::lifecycle::places::Places;
 use crate::namespaces::UserNamespace;
 use crate::rootless::{self, RootlessError};
 use crate::spec::container::{Container, IdMappings};

@@ -18,8 +18,17 @@ const STACK_BYTES: usize = 1024 * 1024;
 /// # Errors
 /// As `fork(2)`.
 pub fn fork(child: impl FnOnce() -> u8) -> io::Result<(Pid, OwnedFd)> {
+    fork_into(None, child)
+}
+
+/// The same, born in the v2 cgroup `cgroup`.
+///
+/// # Errors
+/// As `fork(2)`, and as `CLONE_INTO_CGROUP` of clone(2).
+pub fn fork_into(cgroup: Option<BorrowedFd<'_>>, child: impl FnOnce() -> u8) -> io::Result<(Pid, OwnedFd)> {
     let mut pidfd: c_int = -1;
     let mut args = clone_args(libc::CLONE_PIDFD, &mut pidfd);
+    set_cgroup(&mut args, cgroup);
     // SAFETY: clone3 without CLONE_VM and without a stack behaves as fork(2); the process is single-threaded.
     let pid = unsafe { clone3(&mut args) }?;
     if pid == 0 {
@@ -262,10 +271,7 @@ fn stage1_steps<F: FnOnce() -> u8>(stage: &Stage<'_>, body: &mut Option<F>) -> R
     }
     let mut pidfd: c_int = -1;
     let mut args = clone_args(libc::CLONE_PIDFD | new, &mut pidfd);
-    if let Some(cgroup) = stage.cgroup {
-        args.flags |= CLONE_INTO_CGROUP;
-        args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
-    }
+    set_cgroup(&mut args, stage.cgroup);
     // SAFETY: no CLONE_VM: the child gets a copy of the memory, with this stack in it, and runs `body` on that copy.
     let pid = unsafe { clone3(&mut args) }.map_err(LaunchError::Stage2)?;
     if pid == 0 {
@@ -294,6 +300,13 @@ fn clone_args(flags: c_int, pidfd: &mut c_int) -> libc::clone_args {
     args.pidfd = (&raw mut *pidfd).addr() as u64;
     args.exit_signal = u64::from(libc::SIGCHLD.unsigned_abs());
     args
+}
+
+fn set_cgroup(args: &mut libc::clone_args, cgroup: Option<BorrowedFd<'_>>) {
+    if let Some(cgroup) = cgroup {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = u64::from(cgroup.as_raw_fd().unsigned_abs());
+    }
 }
 
 /// # Safety

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use lazaret_tests::bundle::Bundle;
 use lazaret_tests::lazaret::Lazaret;
@@ -111,7 +111,7 @@ fn neighbours_of_a_damaged_container_live_on() {
     other.create_as(&beside, bundle.id()).succeeds();
     let directory = lazaret.root().join(bundle.id());
     let record = File::open(directory.join("audit.jsonl")).unwrap();
-    let mut reader = Command::new("sleep").arg("1000").stdin(record).spawn().unwrap();
+    let mut reader = Command::new("sleep").arg("1000").stdin(record).stdout(Stdio::null()).spawn().unwrap();
     std::fs::write(directory.join("state.json"), "").unwrap();
     lazaret.verb(&["delete", "--force", bundle.id()]).succeeds();
     assert!(!directory.exists());

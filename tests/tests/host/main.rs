@@ -48,6 +48,7 @@ mod record_levels;
 mod regressions;
 mod rootless;
 mod sentry;
+mod sentry_memory;
 mod shim_faults;
 mod strict;
 mod swaps;

@@ -40,6 +40,15 @@ impl Scope {
         Ok(Self { slice: slice.to_owned(), unit })
     }
 
+    /// The scope in the same slice whose name begins with `prefix` and goes on as this one's.
+    pub(in crate::cgroup) fn beside(&self, prefix: &str) -> Result<Self, CgroupError> {
+        let unit = format!("{prefix}{}", self.unit);
+        if is_unit_name(&unit) {
+            return Ok(Self { slice: self.slice.clone(), unit });
+        }
+        Err(CgroupError::Location { path: unit, why: "a unit's name has at most 255 letters, digits and :-_.\\@" })
+    }
+
     /// Where systemd makes the cgroup, from the root of the hierarchy.
     pub(in crate::cgroup) fn path(&self) -> PathBuf {
         expand(&self.slice).unwrap_or_default().join(&self.unit)
