@@ -55,6 +55,12 @@ fn a_container_is_a_scope_of_its_slice_with_its_limits_and_goes_with_it() {
         let place = format!("/lane.slice/lane-inner.slice/{unit}");
         assert_eq!(property(&unit, "ControlGroup"), place, "{mode}");
         assert_eq!((property(&unit, "Delegate").as_str(), property(&unit, "TasksMax").as_str()), ("yes", "33"));
+        let sentrys = format!("sentry-{unit}");
+        let (limit, state) = if *mode == "native" { ("infinity", "not-found") } else { ("67108864", "loaded") };
+        assert_eq!(
+            (property(&sentrys, "MemoryMax").as_str(), property(&sentrys, "LoadState").as_str()),
+            (limit, state)
+        );
         let cgroup = Cgroup::of(&running);
         let check = |when| {
             assert_eq!(cgroup.number("pids.max"), 33, "{mode} {when}");
@@ -76,6 +82,7 @@ fn a_container_is_a_scope_of_its_slice_with_its_limits_and_goes_with_it() {
         running.delete();
         assert!(!cgroup.exists(), "{mode}");
         assert_eq!(property(&unit, "LoadState"), "not-found", "{mode}");
+        assert_eq!(property(&sentrys, "LoadState"), "not-found", "{mode}");
     }
 }
 
