@@ -182,6 +182,8 @@ pub(crate) enum Verb {
     Features,
     /// Print what a mode does with each system call, and why
     Syscalls(Syscalls),
+    /// Try each feature of the kernel that lazaret uses, and print what each gap costs
+    Doctor(Doctor),
     /// Not supported
     #[command(hide = true)]
     Checkpoint(Ignored),
@@ -205,7 +207,7 @@ impl Verb {
             Self::Do(_) | Self::Trace(_) => Some(0),
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
-            Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
+            Self::Features | Self::Syscalls(_) | Self::Doctor(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
         }
     }
 }
@@ -302,6 +304,16 @@ pub(crate) struct Syscalls {
     /// A seccomp profile (the object linux.seccomp, or a whole config.json) to show beside the mode
     #[arg(long, value_name = "FILE")]
     pub(crate) profile: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The exit status is 0 where sandbox mode can run, else 1.\n\nExample:\n  lazaret doctor -o json"
+)]
+pub(crate) struct Doctor {
+    /// Form of the report
+    #[arg(long, short, value_enum, default_value_t = Format::Table, value_name = "FORM")]
+    pub(crate) output: Format,
 }
 
 #[derive(Debug, Args)]
@@ -403,6 +415,7 @@ mod tests {
             "trace -e A=1 -- ls -l",
             "spec -b /b",
             "features",
+            "doctor -o json",
             "exec --pid-file /p --process /f --tty --console-socket /s --detach ID",
             "checkpoint --image-path /i --status-fd 3 ID",
             "restore --image-path /i ID",

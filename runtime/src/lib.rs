@@ -13,6 +13,7 @@ pub mod channel;
 mod connect;
 mod credentials;
 mod detached;
+pub mod doctor;
 pub mod error;
 pub mod hook_process;
 pub mod hooks;

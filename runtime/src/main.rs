@@ -139,6 +139,7 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
         Verb::Events(arguments) => show::events(options, &arguments).map(status_of),
         Verb::Spec(arguments) => lifecycle::write_default_config(&arguments.bundle).map(|()| 0),
         Verb::Syscalls(arguments) => show::syscalls(options, &arguments).map(status_of),
+        Verb::Doctor(arguments) => Ok(verdict(show::doctor(&arguments))),
         Verb::Features => Ok(print_json(&lifecycle::features())),
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
         Verb::Restore(_) => Err(no_snapshots("restore")),
@@ -183,6 +184,11 @@ fn exec(options: &Options, mut arguments: cli::exec::Exec) -> Result<u8, Error> 
 /// What cannot be printed has nobody who reads it.
 fn status_of(printed: std::io::Result<()>) -> u8 {
     if printed.is_ok() { 0 } else { FAILURE }
+}
+
+/// The status of a verb that judges: 0 where all is well and 1 where it is not.
+fn verdict((printed, is_well): (std::io::Result<()>, bool)) -> u8 {
+    if printed.is_ok() { u8::from(!is_well) } else { FAILURE }
 }
 
 fn no_snapshots(verb: &'static str) -> Error {

@@ -210,6 +210,20 @@ pub fn enter() -> Result<(), RootlessError> {
     nix::unistd::setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).map_err(root)
 }
 
+/// Makes the process root of a new user namespace in which it has its own id alone, with a mount namespace of its own: what
+/// a probe of the kernel needs of [`enter`].
+///
+/// The process must be single-threaded.
+///
+/// # Errors
+/// As [`enter`].
+pub(crate) fn enter_alone() -> Result<(), RootlessError> {
+    let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+    nix::sched::unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNS)
+        .map_err(|error| RootlessError::Unshare(error.into()))?;
+    write_single_map(uid, gid)
+}
+
 /// Becomes root of the user namespace above that of process `pid`, which [`enter`] made for it, with a mount and a host
 /// name namespace of its own.
 ///
@@ -242,6 +256,12 @@ fn write_single_map(uid: u32, gid: u32) -> Result<(), RootlessError> {
 struct Subordinate {
     uids: Vec<(u32, u32)>,
     gids: Vec<(u32, u32)>,
+}
+
+/// Whether ids beside the own one can be had: given to the user, and mapped by helpers that are installed.
+#[must_use]
+pub(crate) fn has_subordinate_ids() -> bool {
+    Subordinate::of(geteuid().as_raw()).is_some()
 }
 
 impl Subordinate {

@@ -1,5 +1,7 @@
 //! The verbs that print what they find: `list`, `ps`, `events`. Called by `main`; what they find is the library's.
 
+mod doctor;
+
 use std::io::{self, Write as _};
 
 use lazaret::error::Error;
@@ -82,13 +84,21 @@ pub(crate) fn events(options: &Options, arguments: &cli::Events) -> Printed {
     Ok(Ok(()))
 }
 
+/// `doctor`, and whether sandbox mode can run.
+pub(crate) fn doctor(arguments: &cli::Doctor) -> (io::Result<()>, bool) {
+    let report = lazaret::doctor::examine();
+    let printed = match arguments.output {
+        Format::Json => pretty(&report),
+        Format::Table => text(&doctor::text(&report)),
+    };
+    (printed, report.sandbox)
+}
+
 /// `syscalls`.
 pub(crate) fn syscalls(options: &Options, arguments: &cli::Syscalls) -> Printed {
     let calls = lifecycle::syscalls(options.mode, arguments.profile.as_deref())?;
     Ok(match arguments.output {
-        SyscallFormat::Json => {
-            serde_json::to_string_pretty(&calls).map_err(io::Error::from).and_then(|json| text(&format!("{json}\n")))
-        }
+        SyscallFormat::Json => pretty(&calls),
         SyscallFormat::Md => text(&document::section()),
         SyscallFormat::Table => {
             let header =
@@ -116,6 +126,11 @@ fn row_of_call(call: &ListedCall) -> [String; 8] {
 /// One JSON value on a line of its own.
 fn line(value: &impl Serialize) -> io::Result<()> {
     text(&format!("{}\n", serde_json::to_string(value)?))
+}
+
+/// One JSON value, for people to read too.
+fn pretty(value: &impl Serialize) -> io::Result<()> {
+    text(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
 /// Whole and at once: readers of a pipe take an event when its line is there.

@@ -6,8 +6,8 @@
 //! place that answers and records. A trapped call goes `notify` or `ptrace` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
 //! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and what has read any cannot let the call through ([`verdict`]).
 //!
-//! The runtime uses [`handoff`], [`nested`] and [`mount_flag`] to speak to it and [`record`] to read what it wrote; [`trace`] is no part of the process, it
-//! shares the decoders. It must not use anything else;
+//! The runtime uses [`handoff`], [`nested`] and [`mount_flag`] to speak to it and [`record`] to read what it wrote; [`trace`] and [`probe`] are no part of the process, they
+//! share its decoders and calls. It must not use anything else;
 //! [`verdict`] is public for its proofs, which are compiled from outside.
 
 mod audit;
@@ -28,6 +28,7 @@ mod monitor;
 pub mod mount_flag;
 pub mod nested;
 mod notify;
+pub mod probe;
 mod ptrace;
 pub mod record;
 pub mod record_line;

@@ -149,7 +149,7 @@ const DEFAULT_DEVICES: [(u32, Option<u32>); 9] = [
 ];
 
 /// Access letters `rwm` as bits.
-const READ_WRITE_MKNOD: u8 = 7;
+pub const READ_WRITE_MKNOD: u8 = 7;
 /// The access letter `m`: making a node, which is harmless where its opening is not allowed.
 const MKNOD: u8 = 1;
 

@@ -2,6 +2,7 @@
 
 pub mod bpf;
 pub mod clone;
+pub mod landlock;
 pub mod mount;
 pub mod namespace;
 pub mod process;

@@ -40,6 +40,16 @@ pub fn is_filtered() -> bool {
     mode > 0
 }
 
+/// Whether filters may return `action`, one of `SECCOMP_RET_*` (`SECCOMP_GET_ACTION_AVAIL`, Linux 4.14).
+///
+/// # Errors
+/// `EOPNOTSUPP` where it is unknown.
+pub fn has_action(action: u32) -> io::Result<()> {
+    // SAFETY: SECCOMP_GET_ACTION_AVAIL reads one u32 through the third argument, which `action` is and stays for the call.
+    let result = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Installs `program` with `flags` and returns its listener, for an agent that is not ours.
 ///
 /// # Errors

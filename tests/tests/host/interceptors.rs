@@ -18,7 +18,7 @@ const SUPERVISOR: &str = r#"
     exit($status & 127 ? 128 + ($status & 127) : $status >> 8);
 "#;
 
-fn supervised(options: &[&str], refuses_ptrace: bool) -> Lazaret {
+pub(crate) fn supervised(options: &[&str], refuses_ptrace: bool) -> Lazaret {
     Lazaret::with_options(options).run_by(&["perl", "-e", SUPERVISOR, if refuses_ptrace { "1" } else { "0" }])
 }
 

@@ -22,6 +22,7 @@ mod containerd;
 mod cycles;
 mod damaged_state;
 mod denial_of_service;
+mod doctor;
 mod exec;
 mod faults;
 mod full_disk;
