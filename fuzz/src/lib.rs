@@ -33,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "emitter", run: targets::emitter::run, words: &[] },
     Target { name: "filter", run: targets::filter::run, words: &[] },
     Target { name: "handoff", run: targets::handoff::run, words: targets::handoff::WORDS },
+    Target { name: "pods", run: targets::pods::run, words: targets::pods::WORDS },
     Target { name: "profile", run: targets::profile::run, words: &[] },
     Target { name: "program", run: targets::program::run, words: &[] },
     Target { name: "record", run: targets::record::run, words: targets::record::WORDS },

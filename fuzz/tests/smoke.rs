@@ -82,6 +82,7 @@ mod tests {
         emitter,
         filter,
         handoff,
+        pods,
         profile,
         program,
         record

@@ -1,6 +1,7 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
 pub(crate) mod exec;
+pub(crate) mod policy;
 mod records;
 pub(crate) mod trace;
 mod update;
@@ -184,6 +185,8 @@ pub(crate) enum Verb {
     Syscalls(Syscalls),
     /// Try each feature of the kernel that lazaret uses, and print what each gap costs
     Doctor(Doctor),
+    /// Judge what is to be launched, offline
+    Policy(policy::Policy),
     /// Not supported
     #[command(hide = true)]
     Checkpoint(Ignored),
@@ -208,6 +211,7 @@ impl Verb {
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
             Self::Features | Self::Syscalls(_) | Self::Doctor(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
+            Self::Policy(_) => None,
         }
     }
 }

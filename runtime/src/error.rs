@@ -13,6 +13,7 @@ use crate::namespaces::NamespaceError;
 use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
 use crate::policy::PolicyError;
+use crate::policy::pod_security::PodSecurityError;
 use crate::record_policy::RecordPolicyError;
 use crate::rootfs::RootfsError;
 use crate::rootless::RootlessError;
@@ -35,6 +36,9 @@ pub enum Error {
     /// The bundle asks for something that the mode forbids.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// A pod that cannot be judged, or that violates a standard.
+    #[error(transparent)]
+    PodSecurity(#[from] PodSecurityError),
     /// State on disk.
     #[error(transparent)]
     State(#[from] StateError),
@@ -131,6 +135,7 @@ impl Error {
             Self::Bundle(error) => error.code(),
             Self::Spec(error) => error.code(),
             Self::Policy(error) => error.code(),
+            Self::PodSecurity(error) => error.code(),
             Self::State(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
             Self::Update(error) => error.code(),
@@ -171,6 +176,7 @@ impl Error {
             Self::Bundle(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Policy(error) => error.hint(),
+            Self::PodSecurity(error) => error.hint(),
             Self::State(error) => error.hint(),
             Self::Lifecycle(error) => error.hint(),
             Self::ConfigFile(error) => error.hint(),
@@ -212,7 +218,8 @@ impl Error {
             | Self::RecordPolicy(_)
             | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
-            Self::Policy(_) | Self::Nested(_) => Kind::Denied,
+            Self::Policy(_) | Self::Nested(_) | Self::PodSecurity(PodSecurityError::Violated { .. }) => Kind::Denied,
+            Self::PodSecurity(_) => Kind::Invalid,
             Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,
             Self::State(StateError::Io { .. } | StateError::Malformed { .. } | StateError::Transition { .. })
             | Self::Events(EventsError::Output(_) | EventsError::Records(_))

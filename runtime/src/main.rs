@@ -5,6 +5,7 @@
 mod cli;
 mod log;
 mod show;
+mod show_policy;
 mod table;
 
 use std::io::Write as _;
@@ -140,6 +141,10 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
         Verb::Spec(arguments) => lifecycle::write_default_config(&arguments.bundle).map(|()| 0),
         Verb::Syscalls(arguments) => show::syscalls(options, &arguments).map(status_of),
         Verb::Doctor(arguments) => Ok(verdict(show::doctor(&arguments))),
+        Verb::Policy(policy) => {
+            let cli::policy::PolicyVerb::Check(arguments) = policy.verb;
+            show_policy::check(&arguments).map(|printed| printed.unwrap_or(FAILURE))
+        }
         Verb::Features => Ok(print_json(&lifecycle::features())),
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
         Verb::Restore(_) => Err(no_snapshots("restore")),

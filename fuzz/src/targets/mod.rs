@@ -9,6 +9,7 @@ pub mod emitter;
 pub mod filter;
 pub mod handoff;
 mod plans;
+pub mod pods;
 pub mod profile;
 pub mod program;
 pub mod record;

@@ -9,6 +9,7 @@ pub mod host;
 pub mod mountinfo;
 pub mod object;
 pub mod pattern;
+pub mod pod_security;
 pub mod sandbox;
 pub mod tables;
 

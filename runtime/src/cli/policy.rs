@@ -1,0 +1,46 @@
+//! The grammar of `policy`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use lazaret::policy::pod_security::{Level, Standard, Version};
+
+use super::Format;
+
+/// `policy`.
+#[derive(Debug, Args)]
+pub(crate) struct Policy {
+    #[command(subcommand)]
+    pub(crate) verb: PolicyVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyVerb {
+    /// Check Kubernetes objects, or a config.json, against the Pod Security Standards
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit status: 0 when all is allowed, 1 when something is not, 125 when it cannot be told.\n\n\
+    Examples:\n  lazaret policy check pod.yaml --level restricted\n  \
+    kubectl get pods -A -o json | lazaret policy check - --level baseline --version v1.30 -o json")]
+pub(crate) struct Check {
+    /// YAML or JSON: Pods and what makes pods, or an OCI config.json; - is standard input
+    pub(crate) file: PathBuf,
+    /// privileged, baseline, restricted or hardened
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Level,
+    /// Whose standards: those of this version of Kubernetes (v1.0 and later)
+    #[arg(long, value_name = "VERSION", default_value_t = Version::Latest)]
+    pub(crate) version: Version,
+    /// Form of the verdict
+    #[arg(long, short, value_enum, default_value_t = Format::Table, value_name = "FORM")]
+    pub(crate) output: Format,
+}
+
+impl Check {
+    /// What to check for.
+    pub(crate) fn standard(&self) -> Standard {
+        Standard { level: self.level, version: self.version }
+    }
+}
