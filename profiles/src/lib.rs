@@ -25,6 +25,7 @@
 //! * **nested**: what a workload may mount where mounts are brokered ([`nested::FileSystem`]).
 //! * **program**: the plan as classic BPF ([`bpf::Program`]), ready for seccomp(2).
 //! * **profile**: what an OCI bundle asks for in `linux.seccomp` ([`oci::Profile`]).
+//! * **schema**: the keys of a text that people write, and its strict reader ([`schema::read`]).
 
 pub mod bpf;
 mod cases;
@@ -37,5 +38,6 @@ pub mod oci;
 pub mod plan;
 pub mod programs;
 pub mod rules;
+pub mod schema;
 pub mod syscalls;
 mod word;

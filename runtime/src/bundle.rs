@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
 
+pub(crate) use config_file::snippet;
 use field::Field;
 
 /// Name of the configuration inside the bundle's directory (runtime-spec, bundle.md).

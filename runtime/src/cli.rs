@@ -1,5 +1,6 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
+pub(crate) mod configuration;
 pub(crate) mod exec;
 pub(crate) mod policy;
 mod records;
@@ -10,7 +11,10 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use lazaret::options::{self, Interceptor, Mode};
+use lazaret::cgroup::Driver;
+use lazaret::config::{self, Overrides};
+use lazaret::error::Error;
+use lazaret::options::{self, Interceptor, Mode, Options};
 use lazaret::rootless::{self, RootlessError};
 
 /// What `--version` says after the name: two lines of runc's shape.
@@ -33,17 +37,21 @@ pub(crate) struct Global {
     /// State directory [default: /run/lazaret, for an ordinary user $XDG_RUNTIME_DIR/lazaret]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
+    /// The node's configuration [default: /etc/lazaret/config.toml, which may be missing]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// How a container is confined: native (the bundle as written), sandbox or strict (less of the kernel)
-    #[arg(long, global = true, value_enum, default_value_t = ModeName::Sandbox)]
-    pub(crate) mode: ModeName,
-    /// How trapped system calls reach the sentry
-    #[arg(long, global = true, value_enum, default_value_t = InterceptorName::Auto)]
-    pub(crate) interceptor: InterceptorName,
+    /// [default: as configured, or sandbox]
+    #[arg(long, global = true, value_enum)]
+    mode: Option<ModeName>,
+    /// How trapped system calls reach the sentry [default: as configured, or auto]
+    #[arg(long, global = true, value_enum)]
+    interceptor: Option<InterceptorName>,
     #[command(flatten)]
-    pub(crate) records: records::Records,
+    records: records::Records,
     /// Let root of the container mount inside: tmpfs, proc, devpts, overlay and binds, by the container's own rights
-    #[arg(long, global = true)]
-    pub(crate) nested: bool,
+    #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    nested: Option<bool>,
     /// Write log lines to this file
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log: Option<PathBuf>,
@@ -83,11 +91,37 @@ impl Global {
         }
     }
 
+    /// Where the configuration is.
+    pub(crate) fn sources(&self) -> config::Sources {
+        config::Sources { file: self.config.clone(), body: None }
+    }
+
+    /// What holds. Of what makes no container, no file is asked: a wrong one must not stand in the way of kill and delete.
+    ///
+    /// # Errors
+    /// When a file cannot be used, or the command line asks for more than it may.
+    pub(crate) fn options(&self, verb: &Verb) -> Result<Options, Error> {
+        let root = self.root()?;
+        let mut overrides = Overrides {
+            mode: self.mode.map(ModeName::mode),
+            interceptor: self.interceptor.map(InterceptorName::interceptor),
+            cgroup_driver: self.systemd_cgroup.then_some(Driver::Systemd),
+            nested: self.nested,
+            records: None,
+        };
+        let mut loaded = config::Loaded::default();
+        if verb.makes_container() {
+            overrides.records = self.records.policy()?;
+            loaded = config::load(&self.sources())?;
+        }
+        Ok(overrides.over(loaded, root)?)
+    }
+
     /// The state directory.
     ///
     /// # Errors
     /// When there is none that belongs to an ordinary user alone.
-    pub(crate) fn root(&self) -> Result<PathBuf, RootlessError> {
+    fn root(&self) -> Result<PathBuf, RootlessError> {
         match &self.root {
             Some(root) => Ok(std::path::absolute(root).unwrap_or_else(|_gone| root.clone())),
             None if rootless::is_needed() || rootless::is_active() => rootless::default_root(),
@@ -181,6 +215,11 @@ pub(crate) enum Verb {
     Spec(Spec),
     /// Print what this build supports, as JSON
     Features,
+    /// Look at the node's configuration
+    #[command(subcommand)]
+    Config(configuration::Config),
+    /// Print the JSON schema of a file that lazaret reads
+    Schema(configuration::Schema),
     /// Print what a mode does with each system call, and why
     Syscalls(Syscalls),
     /// Try each feature of the kernel that lazaret uses, and print what each gap costs
@@ -211,7 +250,7 @@ impl Verb {
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
             Self::Features | Self::Syscalls(_) | Self::Doctor(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
-            Self::Policy(_) => None,
+            Self::Policy(_) | Self::Config(_) | Self::Schema(_) => None,
         }
     }
 }

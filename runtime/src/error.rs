@@ -4,6 +4,7 @@ use crate::bundle::BundleError;
 use crate::causes;
 use crate::cgroup::CgroupError;
 use crate::channel::{ChannelError, Failure};
+use crate::config::ConfigError;
 use crate::hook_process::HookError;
 use crate::hooks::KeptError;
 use crate::host_mount::HostMountError;
@@ -27,6 +28,9 @@ use crate::trees::TreeError;
 #[derive(Debug, thiserror::Error)]
 #[expect(clippy::error_impl_error, reason = "the one error of the library, written error::Error as io::Error is")]
 pub enum Error {
+    /// The node's configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The bundle could not be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -132,6 +136,7 @@ impl Error {
     #[must_use]
     pub fn code(&self) -> u32 {
         match self {
+            Self::Config(error) => error.code(),
             Self::Bundle(error) => error.code(),
             Self::Spec(error) => error.code(),
             Self::Policy(error) => error.code(),
@@ -173,6 +178,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Config(error) => error.hint(),
             Self::Bundle(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Policy(error) => error.hint(),
@@ -215,6 +221,7 @@ impl Error {
                 Kind::Invalid
             }
             Self::Update(_)
+            | Self::Config(_)
             | Self::RecordPolicy(_)
             | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,

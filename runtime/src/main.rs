@@ -5,6 +5,7 @@
 mod cli;
 mod log;
 mod show;
+mod show_config;
 mod show_policy;
 mod table;
 
@@ -12,12 +13,11 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use lazaret::cgroup::Driver;
+use lazaret::config::Sources;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome, TraceRequest};
 use lazaret::options::{Mode, Options};
 use lazaret::rootless;
-use lazaret_sentry::record_policy::Policy;
 
 use cli::{Cli, Verb};
 
@@ -40,23 +40,14 @@ fn main() -> ExitCode {
     if let Some(why) = cli.global.refusal() {
         return refuse(why);
     }
-    let mode = cli.global.mode.mode();
-    let interceptor = cli.global.interceptor.interceptor();
-    let cgroup_driver = if cli.global.systemd_cgroup { Driver::Systemd } else { Driver::Cgroupfs };
-    // Of what makes nothing, no rules are asked: a wrong file must not stand in the way of kill and delete.
-    let records = if cli.verb.makes_container() { cli.global.records.policy() } else { Ok(Policy::default()) };
-    let records = match records {
-        Ok(records) => records,
-        Err(error) => return report(&error.into(), FAILURE),
-    };
-    let options = match cli.global.root() {
-        Ok(root) => Options { root, mode, interceptor, cgroup_driver, records, nested: cli.global.nested },
-        Err(error) => return report(&error.into(), FAILURE),
+    let options = match cli.global.options(&cli.verb) {
+        Ok(options) => options,
+        Err(error) => return report(&error, FAILURE),
     };
     if let Err(error) = become_root_inside(&options, &cli.verb) {
         return report(&error, error.exit_status());
     }
-    if let Err(error) = seal(&cli.verb, mode, &options.root) {
+    if let Err(error) = seal(&cli.verb, options.mode, &options.root) {
         return refuse(&format!("could not protect lazaret's own executable from the container: {error}"));
     }
     match prepare_process(&cli.verb).map_err(|error| error.to_string()) {
@@ -64,7 +55,8 @@ fn main() -> ExitCode {
         Err(error) => return refuse(&error),
     }
     let is_exec = matches!(cli.verb, Verb::Exec(_));
-    match perform(&options, cli.verb) {
+    let sources = cli.global.sources();
+    match perform(&options, cli.verb, &sources) {
         Ok(status) => ExitCode::from(status),
         Err(error) if is_exec => report(&error, EXEC_FAILURE),
         Err(error) => report(&error, error.exit_status()),
@@ -111,7 +103,7 @@ fn prepare_process(verb: &Verb) -> std::io::Result<()> {
     Ok(())
 }
 
-fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
+fn perform(options: &Options, verb: Verb, sources: &Sources) -> Result<u8, Error> {
     match verb {
         Verb::Do(arguments) => {
             let outcome = lifecycle::run_on_host_root(options, arguments.command, &arguments.env)?;
@@ -145,6 +137,8 @@ fn perform(options: &Options, verb: Verb) -> Result<u8, Error> {
             let cli::policy::PolicyVerb::Check(arguments) = policy.verb;
             show_policy::check(&arguments).map(|printed| printed.unwrap_or(FAILURE))
         }
+        Verb::Config(arguments) => show_config::config(sources, arguments).map(status_of),
+        Verb::Schema(arguments) => Ok(status_of(show_config::schema(&arguments))),
         Verb::Features => Ok(print_json(&lifecycle::features())),
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
         Verb::Restore(_) => Err(no_snapshots("restore")),

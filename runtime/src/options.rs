@@ -1,13 +1,16 @@
 //! What a caller chooses once for every verb: where the state is, in which mode, with which interceptor.
 
+mod rules;
+
 use std::path::PathBuf;
 
 use lazaret_profiles::syscalls::Column;
 use lazaret_sentry::record_policy::Policy;
 
 use crate::cgroup::Driver;
-
 use crate::sys;
+
+pub use rules::{Privileged, Rules, SANDBOX_PIDS};
 
 /// Where the state stands unless `--root` says otherwise.
 pub const DEFAULT_ROOT: &str = "/run/lazaret";
@@ -27,6 +30,8 @@ pub struct Options {
     pub records: Policy,
     /// Whether root of a container that is created may mount inside (`--nested`).
     pub nested: bool,
+    /// What the node's configuration says beside.
+    pub rules: Rules,
 }
 
 impl Default for Options {
@@ -38,6 +43,7 @@ impl Default for Options {
             cgroup_driver: Driver::Cgroupfs,
             records: Policy::default(),
             nested: false,
+            rules: Rules::default(),
         }
     }
 }
@@ -63,6 +69,13 @@ impl Mode {
     #[must_use]
     pub fn is_confined(self) -> bool {
         self != Self::Native
+    }
+
+    /// Whether it confines less than `other`.
+    #[must_use]
+    pub fn is_looser_than(self, other: Self) -> bool {
+        let rank = |mode: Self| Self::ALL.iter().position(|known| *known == mode);
+        rank(self) < rank(other)
     }
 
     /// The column of the system call table that holds; none in native mode.
@@ -100,6 +113,19 @@ pub enum Interceptor {
 }
 
 impl Interceptor {
+    /// Every choice.
+    pub const ALL: &[Self] = &[Self::Auto, Self::Notify, Self::Ptrace];
+
+    /// The word of `--interceptor`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Ptrace => "ptrace",
+            Self::Auto => "auto",
+        }
+    }
+
     /// Whether a tracer may be needed. A listener is refused (`EBUSY`) only to a process whose own filters have one, and
     /// what we start has ours.
     #[must_use]

@@ -71,6 +71,14 @@ pub fn belongs_to_root_alone() -> io::Result<bool> {
     Ok(stat.st_uid == 0 && stat.st_mode & 0o022 == 0)
 }
 
+/// Whether this program runs from a mount through which nobody can write.
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn is_sealed() -> io::Result<bool> {
+    is_read_only(&rustix::fs::open("/proc/self/exe", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 fn is_read_only(file: &OwnedFd) -> io::Result<bool> {
     Ok(rustix::fs::fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::RDONLY))
 }

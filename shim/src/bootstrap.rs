@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 use containerd_shim::Flags;
 use containerd_shim::bootstrap::{BootstrapParams, BootstrapResult, LogLevel};
+use containerd_shim::protos::protobuf::well_known_types::any::Any;
 use containerd_shim::protos::protobuf::{self, Message};
+
+use crate::options::{self, RuntimeOptions};
 
 /// Most that is read from standard input; containerd's own limit.
 const LIMIT: u64 = 10 << 20;
@@ -58,6 +61,12 @@ pub(crate) fn read_stdin() -> io::Result<Vec<u8>> {
         Ok(length) if length <= LIMIT => Ok(input),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "more than 10 MiB on standard input")),
     }
+}
+
+/// The runtime options in `input`, where the older protocol has them. Others come with the create alone.
+pub(crate) fn runtime_options(input: &[u8]) -> RuntimeOptions {
+    let options = Any::parse_from_bytes(input).ok().filter(|options| !options.type_url.is_empty());
+    options::check_options(options.as_ref()).unwrap_or_default()
 }
 
 /// Puts flags, `input` and the environment (`TTRPC_ADDRESS`, `GRPC_ADDRESS`, looked up by `env`) together.

@@ -62,17 +62,6 @@ pub(crate) enum ShimError {
         #[source]
         source: containerd_shim::protos::protobuf::Error,
     },
-    /// The runtime's options, as TOML.
-    #[error(
-        "cannot read the configuration of the runtime's options at {path:?} (ConfigPath; empty: in containerd's own)"
-    )]
-    Configuration {
-        /// The file, or nothing.
-        path: PathBuf,
-        /// Cause.
-        #[source]
-        source: io::Error,
-    },
     /// The runtime refused or failed.
     #[error(transparent)]
     Runtime(#[from] Failure),
@@ -144,7 +133,7 @@ impl ShimError {
             Self::Exists(_) => Code::ALREADY_EXISTS,
             Self::WrongStatus { .. } => Code::FAILED_PRECONDITION,
             Self::Unimplemented(_) => Code::UNIMPLEMENTED,
-            Self::Invalid { .. } | Self::Undecodable { .. } | Self::Configuration { .. } => Code::INVALID_ARGUMENT,
+            Self::Invalid { .. } | Self::Undecodable { .. } => Code::INVALID_ARGUMENT,
             Self::Launcher(_) => Code::UNAVAILABLE,
             Self::Runtime(failure) => match failure.kind {
                 FailureKind::NotFound => Code::NOT_FOUND,

@@ -2,15 +2,26 @@
 //!
 //! Used by `service`. containerd knows runc's options by their type. Those of any other runtime come as
 //! `runtimeoptions.v1.Options`: the TOML itself, or the path of a file with it (containerd,
-//! `api/types/runtimeoptions/v1/api.proto`).
+//! `api/types/runtimeoptions/v1/api.proto`). Both are lazaret's configuration, which the launcher reads: nothing of it is
+//! read here.
 
 use std::path::PathBuf;
 
 use containerd_shim::api::Options as RuncOptions;
 use containerd_shim::bootstrap::any_is;
 use containerd_shim::protos::protobuf::{self, CodedInputStream, Message, well_known_types::any::Any};
+use serde::{Deserialize, Serialize};
 
 use crate::error::ShimError;
+
+/// Where the configuration of a container is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RuntimeOptions {
+    /// The file, in place of the node's.
+    pub(crate) file: Option<PathBuf>,
+    /// What stands over the file.
+    pub(crate) body: Option<String>,
+}
 
 /// The name of the message for runtimes that containerd does not know.
 const GENERIC: &str = "runtimeoptions.v1.Options";
@@ -18,27 +29,25 @@ const GENERIC: &str = "runtimeoptions.v1.Options";
 const CONFIG_PATH: u32 = 18;
 const CONFIG_BODY: u32 = 26;
 
-/// Options of runc that change nothing that lazaret promises.
-const HARMLESS: [&str; 8] =
-    ["BinaryName", "TypeUrl", "ConfigPath", "NoPivotRoot", "NoNewKeyring", "IoUid", "IoGid", "CriuPath"];
-
-/// Whether the runtime options ask for cgroups placed by systemd (`SystemdCgroup`, which the kubelet compares with its own
-/// driver). Refuses what lazaret does not obey. Options of runc are accepted as far as they ask for what lazaret does
-/// anyway, because people copy runc's configuration.
+/// Where the configuration is that the options name. Refuses what lazaret does not obey. Options of runc are accepted as
+/// far as they ask for what lazaret does anyway, because people copy runc's configuration; its `SystemdCgroup`, which the
+/// kubelet compares with its own driver, is a key of the configuration too.
 ///
 /// # Errors
 /// [`ShimError::Invalid`] by name, or [`ShimError::Undecodable`].
-pub(crate) fn check_options(options: Option<&Any>) -> Result<bool, ShimError> {
-    let Some(options) = options.filter(|options| !options.type_url.is_empty()) else { return Ok(false) };
+pub(crate) fn check_options(options: Option<&Any>) -> Result<RuntimeOptions, ShimError> {
+    let Some(options) = options.filter(|options| !options.type_url.is_empty()) else {
+        return Ok(RuntimeOptions::default());
+    };
     let invalid = |field, value: &str, why| Err(ShimError::Invalid { field, value: value.to_owned(), why });
+    let undecodable = |source| ShimError::Undecodable { field: "options", source };
     if options.type_url.rsplit('/').next() == Some(GENERIC) {
-        return of_table(&table_of(&options.value)?);
+        return generic(&options.value).map_err(undecodable);
     }
     if !any_is::<RuncOptions>(options) {
         return invalid("options", &options.type_url, "runtime options of a type that lazaret does not know");
     }
-    let options = RuncOptions::parse_from_bytes(&options.value)
-        .map_err(|source| ShimError::Undecodable { field: "options", source })?;
+    let options = RuncOptions::parse_from_bytes(&options.value).map_err(undecodable)?;
     for (field, value) in [
         ("options.ShimCgroup", &options.shim_cgroup),
         ("options.Root", &options.root),
@@ -49,17 +58,15 @@ pub(crate) fn check_options(options: Option<&Any>) -> Result<bool, ShimError> {
             return invalid(field, value, "lazaret does not have this option of runc");
         }
     }
-    Ok(options.systemd_cgroup)
+    let body = options.systemd_cgroup.then(|| "SystemdCgroup = true".to_owned());
+    Ok(RuntimeOptions { file: None, body })
 }
 
-/// The TOML of a `runtimeoptions.v1.Options`.
-fn table_of(message: &[u8]) -> Result<toml::Table, ShimError> {
-    let (path, mut text) = fields(message).map_err(|source| ShimError::Undecodable { field: "options", source })?;
-    if !path.as_os_str().is_empty() {
-        text =
-            std::fs::read_to_string(&path).map_err(|source| ShimError::Configuration { path: path.clone(), source })?;
-    }
-    text.parse().map_err(|error| ShimError::Configuration { path, source: std::io::Error::other(error) })
+/// Its `config_path` and `config_body`, as far as they are there.
+fn generic(message: &[u8]) -> protobuf::Result<RuntimeOptions> {
+    let (path, body) = fields(message)?;
+    let file = Some(path).filter(|path| !path.as_os_str().is_empty());
+    Ok(RuntimeOptions { file, body: Some(body).filter(|body| !body.is_empty()) })
 }
 
 /// Its `config_path` and `config_body`.
@@ -74,20 +81,6 @@ fn fields(message: &[u8]) -> protobuf::Result<(PathBuf, String)> {
         }
     }
     Ok((path, body))
-}
-
-/// As [`check_options`], for options by name.
-fn of_table(table: &toml::Table) -> Result<bool, ShimError> {
-    let mut by_systemd = false;
-    for (name, value) in table {
-        if let (toml::Value::Boolean(value), "SystemdCgroup") = (value, name.as_str()) {
-            by_systemd = *value;
-        } else if !HARMLESS.contains(&name.as_str()) {
-            let why = "not an option of lazaret's, or not of that type";
-            return Err(ShimError::Invalid { field: "options", value: name.clone(), why });
-        }
-    }
-    Ok(by_systemd)
 }
 
 #[cfg(test)]
@@ -105,37 +98,26 @@ mod tests {
         Any { type_url: GENERIC.to_owned(), value, ..Any::default() }
     }
 
-    fn check(options: &Any) -> Result<bool, String> {
-        check_options(Some(options)).map_err(|error| lazaret::causes::chain(&error))
-    }
-
     #[test]
     fn options_of_a_runtime_that_containerd_does_not_know_are_read() {
-        assert!(check(&generic("", "SystemdCgroup = true\nBinaryName = \"x\"\n")).unwrap());
-        assert!(!check(&generic("", "")).unwrap());
-        for (body, named) in [("Root = \"/x\"", "Root"), ("SystemdCgroup = 1", "SystemdCgroup"), ("=", "configuration")]
-        {
-            assert!(check(&generic("", body)).unwrap_err().contains(named), "{body}");
-        }
+        let check = |options: &Any| check_options(Some(options));
+        let body = "mode = \"strict\"\n";
+        let expected = RuntimeOptions { file: None, body: Some(body.to_owned()) };
+        assert_eq!(check(&generic("", body)).unwrap(), expected);
+        let expected = RuntimeOptions { file: Some("/etc/x.toml".into()), body: None };
+        assert_eq!(check(&generic("/etc/x.toml", "")).unwrap(), expected);
+        assert_eq!(check(&generic("", "")).unwrap(), RuntimeOptions::default());
         let cut = Any { value: vec![CONFIG_BODY.to_le_bytes()[0], 9], ..generic("", "") };
-        assert!(check(&cut).unwrap_err().contains("options"));
-    }
-
-    #[test]
-    fn they_may_stand_in_a_file() {
-        let file = std::env::temp_dir().join(format!("lazaret-shim-options-{}", std::process::id()));
-        std::fs::write(&file, "SystemdCgroup = true\n").unwrap();
-        assert!(check(&generic(file.to_str().unwrap(), "")).unwrap());
-        std::fs::remove_file(&file).unwrap();
-        assert!(check(&generic("/no/such/file", "")).unwrap_err().contains("/no/such/file"));
+        assert!(check(&cut).unwrap_err().to_string().contains("options"));
     }
 
     #[test]
     fn options_that_are_not_obeyed_are_refused_by_name() {
-        assert!(!check_options(None).unwrap());
-        let obeyed = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap();
-        assert!(!obeyed(RuncOptions { binary_name: "runc".into(), ..RuncOptions::default() }));
-        assert!(obeyed(RuncOptions { systemd_cgroup: true, ..RuncOptions::default() }));
+        assert_eq!(check_options(None).unwrap(), RuntimeOptions::default());
+        let obeyed = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap().body;
+        assert_eq!(obeyed(RuncOptions { binary_name: "runc".into(), ..RuncOptions::default() }), None);
+        let by_systemd = obeyed(RuncOptions { systemd_cgroup: true, ..RuncOptions::default() });
+        assert_eq!(by_systemd.as_deref(), Some("SystemdCgroup = true"));
         let refused = |options: RuncOptions| check_options(Some(&any(&options).unwrap())).unwrap_err().to_string();
         assert!(refused(RuncOptions { root: "/x".into(), ..RuncOptions::default() }).contains("Root"));
         let unknown = Any { type_url: "io.containerd.runsc.v1.options".into(), ..Any::default() };

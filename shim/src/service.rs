@@ -98,9 +98,9 @@ impl Task for Service {
         if !request.checkpoint.is_empty() {
             return unimplemented("restoring a checkpoint");
         }
-        let by_systemd = options::check_options(request.options.as_ref()).map_err(ShimError::into_status)?;
+        let options = options::check_options(request.options.as_ref()).map_err(ShimError::into_status)?;
         let new = NewTask {
-            by_systemd,
+            options,
             id: request.id,
             bundle: PathBuf::from(request.bundle),
             rootfs: rootfs::from_mounts(&request.rootfs).map_err(ShimError::into_status)?,

@@ -27,6 +27,9 @@ pub(crate) enum StartError {
     /// containerd's input.
     #[error("cannot read standard input")]
     Stdin(#[source] io::Error),
+    /// Our own executable, which a native container could reach.
+    #[error("cannot protect the shim's own executable from native containers")]
+    Seal(#[source] io::Error),
     /// The directory that containerd started us in.
     #[error("cannot tell the bundle: it is the current directory")]
     Bundle(#[source] io::Error),
@@ -75,6 +78,8 @@ pub(crate) enum StartError {
 pub(crate) fn run(flags: &Flags) -> Result<(), StartError> {
     launcher::close_inherited().map_err(StartError::Inherited)?;
     let input = bootstrap::read_stdin().map_err(StartError::Stdin)?;
+    let options = bootstrap::runtime_options(&input);
+    launcher::seal_for(options, &input).map_err(StartError::Seal)?;
     let params = bootstrap::start_params(flags, &input, |name| std::env::var(name).ok());
     let bundle = std::env::current_dir().map_err(StartError::Bundle)?;
     let root = place::state_root(&params.namespace).ok_or_else(|| StartError::Namespace(params.namespace.clone()))?;

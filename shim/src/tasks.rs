@@ -25,6 +25,7 @@ use crate::io::{Stdio, Streams};
 use crate::launcher::{self, Call, Create, Launcher, Outcome, Rootfs};
 use crate::logger::{Logger, Uri};
 use crate::memory::Memory;
+use crate::options::RuntimeOptions;
 use crate::process::{Alive, Phase, Process};
 use crate::reaper::{Exit, Reaper, exit_of_watch};
 use crate::stats;
@@ -45,8 +46,8 @@ pub(crate) struct NewTask {
     pub(crate) mounts: Vec<Mount>,
     /// The same as the runtime is to mount it.
     pub(crate) rootfs: Rootfs,
-    /// Whether systemd places its cgroup.
-    pub(crate) by_systemd: bool,
+    /// Where its configuration is.
+    pub(crate) options: RuntimeOptions,
     /// Its stdio.
     pub(crate) stdio: Stdio,
 }
@@ -88,7 +89,7 @@ impl Tasks {
     pub(crate) async fn create(&self, new: NewTask) -> Result<u32, ShimError> {
         let slot = self.reserve(&new.id)?;
         let create =
-            Create { id: new.id.clone(), bundle: new.bundle.clone(), rootfs: new.rootfs, by_systemd: new.by_systemd };
+            Create { id: new.id.clone(), bundle: new.bundle.clone(), rootfs: new.rootfs, options: new.options };
         let init = Arc::new(Process::new(new.stdio.clone()));
         self.bear(&init, &new.id, Call::Create(create)).await?;
         let container = Arc::new(Container::new(new.id, new.bundle, Arc::clone(&init)));

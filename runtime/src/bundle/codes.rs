@@ -105,6 +105,8 @@ codes! {
     POLICY_HOOK = 1321;
     /// A field that reaches beyond the sandbox.
     POLICY_REACH = 1322;
+    /// A privileged container on a node that refuses those.
+    POLICY_PRIVILEGED = 1323;
 }
 
 #[cfg(test)]

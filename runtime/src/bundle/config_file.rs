@@ -86,7 +86,7 @@ fn key_path(path: &serde_path_to_error::Path) -> String {
 }
 
 /// The line `line` (from 1) of `text` with a caret under `column` (from 1), cut around the column when it is long.
-fn snippet(text: &str, line: usize, column: usize) -> String {
+pub(crate) fn snippet(text: &str, line: usize, column: usize) -> String {
     // The parser's column counts bytes; a snippet counts characters.
     let content = text.lines().nth(line.saturating_sub(1)).unwrap_or("");
     let at = content.char_indices().take_while(|(offset, _)| offset + 1 < column).count();

@@ -61,6 +61,20 @@ pub enum Driver {
     Systemd,
 }
 
+impl Driver {
+    /// Both.
+    pub const ALL: &[Self] = &[Self::Cgroupfs, Self::Systemd];
+
+    /// The word of it, which is the kubelet's.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cgroupfs => "cgroupfs",
+            Self::Systemd => "systemd",
+        }
+    }
+}
+
 /// The cgroups of one container.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct Cgroup {

@@ -19,15 +19,14 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// The rules.
+    /// The rules, if any are chosen.
     ///
     /// # Errors
     /// When the file cannot be used.
-    pub(crate) fn policy(&self) -> Result<Policy, RecordPolicyError> {
+    pub(crate) fn policy(&self) -> Result<Option<Policy>, RecordPolicyError> {
         match (&self.record_policy, self.record_level) {
-            (Some(path), _) => record_policy::read(path),
-            (None, Some(level)) => Ok(Policy::of(level.level())),
-            (None, None) => Ok(Policy::default()),
+            (Some(path), _) => record_policy::read(path).map(Some),
+            (None, level) => Ok(level.map(|level| Policy::of(level.level()))),
         }
     }
 }

@@ -38,13 +38,13 @@ fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created,
 /// The common part of `create` and `run`.
 pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Opening) -> Result<launch::Launched, Error> {
     let bundle = Bundle::load(&request.bundle)?;
-    let container = spec::check(&bundle)?;
+    let mut container = spec::check(&bundle)?;
     nested::admit(options, &container)?;
     let admitted = match options.mode {
         Mode::Native => None,
         Mode::Sandbox | Mode::Strict => {
             let host = policy::host::Host::gather(&container)?;
-            let admitted = policy::sandbox::admit(&container, &host)?;
+            let admitted = policy::sandbox::admit(&mut container, &host, &options.rules)?;
             for warning in &admitted.warnings {
                 tracing::warn!("{warning}");
             }

@@ -19,9 +19,6 @@ use crate::spec::container::{Container, IdMappings};
 use crate::spec::resources::Resources;
 use crate::state;
 
-/// Most processes and threads of a sandbox whose bundle sets no limit.
-const SANDBOX_PIDS: i64 = 4096;
-
 /// Where the container will live: made before anything runs in it.
 pub(super) struct Places {
     /// Its namespaces.
@@ -84,7 +81,8 @@ pub(super) fn make(
         network::set_up(joined, &container.sysctl)?;
     }
     let writable = rootless.then(|| hierarchies.writable());
-    complete_resources(&mut container.resources, writable.as_ref().unwrap_or(&hierarchies), sandbox);
+    let pids = sandbox.then_some(options.rules.pids);
+    complete_resources(&mut container.resources, writable.as_ref().unwrap_or(&hierarchies), pids);
     let (cgroup, guard) = match options.cgroup_driver {
         _ if rootless => Cgroup::create_without_root(&hierarchies, id, &container.resources)?,
         Driver::Cgroupfs => Cgroup::create(&hierarchies, path, id, &container.resources)?,
@@ -117,11 +115,11 @@ fn sentry_cgroup(
     Ok(cgroup)
 }
 
-/// A sandbox without a limit of its own gets [`SANDBOX_PIDS`], so that a fork bomb stays in it.
-fn complete_resources(resources: &mut Resources, hierarchies: &Hierarchies, sandbox: bool) {
+/// A sandbox without a limit of its own gets the node's, `pids`, so that a fork bomb stays in it.
+fn complete_resources(resources: &mut Resources, hierarchies: &Hierarchies, pids: Option<i64>) {
     resources.allow_default_devices();
-    if sandbox && resources.pids_limit.is_none() && hierarchies.has_controller("pids") {
-        resources.pids_limit = Some(SANDBOX_PIDS);
+    if resources.pids_limit.is_none() && hierarchies.has_controller("pids") {
+        resources.pids_limit = pids;
     }
 }
 

@@ -170,6 +170,14 @@ pub enum PolicyError {
         /// Whose container this is, as the engine's annotation says.
         own: String,
     },
+    /// A privileged container, on a node that refuses those.
+    #[error("{field}: a privileged container is refused on this node: it asks for {reasons}")]
+    Privileged {
+        /// `process.capabilities`.
+        field: Field,
+        /// What makes it privileged.
+        reasons: String,
+    },
     /// A device of `linux.devices`.
     #[error("{field}: the device {numbers} is not allowed in sandbox mode")]
     Device {
@@ -273,6 +281,7 @@ impl PolicyError {
             Self::OddSource { .. } => codes::POLICY_ODD_SOURCE,
             Self::ForeignMount { .. } => codes::POLICY_FOREIGN_MOUNT,
             Self::OtherPod { .. } => codes::POLICY_OTHER_POD,
+            Self::Privileged { .. } => codes::POLICY_PRIVILEGED,
             Self::Device { .. } => codes::POLICY_DEVICE,
             Self::Filesystem { .. } => codes::POLICY_FILESYSTEM,
             Self::Propagation { .. } => codes::POLICY_PROPAGATION,
@@ -302,6 +311,7 @@ impl PolicyError {
             | Self::OddSource { field, .. }
             | Self::ForeignMount { field, .. }
             | Self::OtherPod { field, .. }
+            | Self::Privileged { field, .. }
             | Self::Device { field, .. }
             | Self::Filesystem { field }
             | Self::Propagation { field }
@@ -335,6 +345,9 @@ impl PolicyError {
             Self::Socket { .. } => "let the container reach the service through its network",
             Self::SocketBelow { .. } => "bind a directory without sockets",
             Self::KernelFilesystem { .. } => "mount an instance of the container's own (type proc, sysfs, cgroup …)",
+            Self::Privileged { .. } => {
+                "list the capabilities that it needs; privileged = \"contain\" in the configuration runs it without them"
+            }
             Self::Device { .. } => "leave it out (a privileged pod: set privileged_without_host_devices in containerd)",
             Self::DeviceSource { .. } => "null, zero, full, random, urandom and tty are there without a mount",
             Self::OddSource { .. } => "bind the directory that holds it",

@@ -17,6 +17,7 @@ use super::host::Host;
 use super::object::{self, Object};
 use super::{Admitted, PolicyError, Source, SourceKind, Warning};
 use crate::bundle::field::Field;
+use crate::options::Rules;
 use crate::spec::container::{Capabilities, Container};
 use crate::spec::mounts::{Mount, MountKind};
 use sources::{Purpose, Question};
@@ -24,11 +25,19 @@ use sources::{Purpose, Question};
 pub(crate) use reach::refuse_scheduling;
 pub(crate) use rights::refuse_joined_host_ids;
 
-/// Judges `container` on the machine that `host` describes.
+/// Judges `container` on the machine that `host` describes, by the node's `rules`. A privileged one that the rules contain
+/// loses what no sandbox may have: devices of the host, and binds that would be refused; the warnings name each.
 ///
 /// # Errors
 /// The first thing that no sandbox may have, with the key that asks for it; or that a path cannot be opened.
-pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError> {
+pub fn admit(container: &mut Container, host: &Host, rules: &Rules) -> Result<Admitted, PolicyError> {
+    rights::refuse_privileged(container, rules.privileged)?;
+    let is_privileged = rights::is_privileged(container);
+    let mut removed: Vec<_> = is_privileged.then(|| rights::remove_devices(container)).flatten().into_iter().collect();
+    if is_privileged {
+        removed.extend(remove_mounts(container, host));
+    }
+    let container = &*container;
     namespaces::refuse_missing(container)?;
     rights::refuse_host_ids(container)?;
     rights::refuse_devices(container)?;
@@ -43,8 +52,29 @@ pub fn admit(container: &Container, host: &Host) -> Result<Admitted, PolicyError
     let (binds, has_host_directory) = open_binds(container, host)?;
     let joins = namespaces::open(container, host)?;
     let (capabilities, clipped) = rights::clip(container.process.capabilities);
-    let warnings = rights::warnings(container, &clipped);
+    let mut warnings = rights::warnings(container, &clipped);
+    warnings.append(&mut removed);
     Ok(Admitted { rootfs, has_host_directory, binds, joins, capabilities, clipped, warnings })
+}
+
+/// Takes the binds out of a privileged container that no sandbox may have, each with a warning that says why.
+fn remove_mounts(container: &mut Container, host: &Host) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for mount in std::mem::take(&mut container.mounts) {
+        let refused = if let MountKind::Bind { source, recursive } = &mount.kind {
+            open_bind(container, &mount, (source, *recursive), host).err()
+        } else {
+            None
+        };
+        match refused {
+            // What is missing is the caller's mistake, and not a right that is not given.
+            Some(error) if !matches!(error, PolicyError::Open { .. }) => {
+                warnings.push(Warning { path: "mounts", text: format!("left out: {error}") });
+            }
+            Some(_) | None => container.mounts.push(mount),
+        }
+    }
+    warnings
 }
 
 /// The capabilities that a further process of an admitted container may have, and a warning about those it may not.
@@ -126,8 +156,8 @@ mod tests {
             config["root"]["path"] = json!(base.join("rootfs"));
             change(config, base.to_str().unwrap());
         });
-        let container = crate::spec::check_without_machine(&bundle).unwrap();
-        let result = Host::gather(&container).and_then(|host| admit(&container, &host));
+        let mut container = crate::spec::check_without_machine(&bundle).unwrap();
+        let result = Host::gather(&container).and_then(|host| admit(&mut container, &host, &Rules::default()));
         for mounted in ["alias", "data/below"] {
             if base.join(mounted).exists() {
                 nix::mount::umount2(&base.join(mounted), nix::mount::MntFlags::MNT_DETACH).unwrap();

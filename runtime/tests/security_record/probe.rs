@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 
 use lazaret::bundle::Bundle;
 use lazaret::lifecycle::kernel_paths;
+use lazaret::options::Rules;
 use lazaret::policy::host::Host;
 use lazaret::policy::sandbox;
 use lazaret::policy::tables::{capabilities, devices};
@@ -120,11 +121,12 @@ pub(crate) fn admits(change: impl Fn(&mut Value), field: &str) -> bool {
     let mut config = base.config.clone();
     change(&mut config);
     let bundle = Bundle::parse(base.directory.clone(), config.to_string()).unwrap();
-    let container = match spec::check(&bundle) {
+    let mut container = match spec::check(&bundle) {
         Ok(container) => container,
         Err(error) => panic!("the bundle is wrong before any policy looks at it: {error}"),
     };
-    let judged = Host::gather(&container).and_then(|host| sandbox::admit(&container, &host).map(drop));
+    let judged =
+        Host::gather(&container).and_then(|host| sandbox::admit(&mut container, &host, &Rules::default()).map(drop));
     let Err(error) = judged else { return true };
     let named = error.field().map_or("", |named| named.path());
     assert!(named.starts_with(field), "refused, but for {named} and not for {field}: {error}");

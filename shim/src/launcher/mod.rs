@@ -18,12 +18,14 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::options::RuntimeOptions;
+
 pub(crate) use client::Launcher;
 pub(crate) use orphan::delete as delete_without;
 pub(crate) use packet::pair;
 pub(crate) use process::run;
 pub(crate) use runtime::{
-    OomWatch, Runtime, close_inherited, end_reason, fork, is_paused, known_pid, now, pids, v1_directory,
+    OomWatch, Runtime, close_inherited, end_reason, fork, is_paused, known_pid, now, pids, seal_for, v1_directory,
 };
 
 /// A request of the daemon.
@@ -111,8 +113,8 @@ pub(crate) struct Create {
     pub(crate) bundle: PathBuf,
     /// Where its root file system comes from.
     pub(crate) rootfs: Rootfs,
-    /// Whether systemd places its cgroup.
-    pub(crate) by_systemd: bool,
+    /// Where its configuration is.
+    pub(crate) options: RuntimeOptions,
 }
 
 /// Where a root file system comes from. The runtime id-maps and mounts it, detached: the shim mounts nothing.

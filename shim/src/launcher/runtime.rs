@@ -3,16 +3,18 @@
 //! [`Runtime`] is used in the launcher process and by the `delete` action, both single-threaded. The free functions
 //! only read the state on disk, so the daemon may call them too.
 
-use std::io;
+use std::io::{self, Seek as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use lazaret::cgroup::{Cgroup, Driver, Version};
+use lazaret::cgroup::{Cgroup, Version};
+use lazaret::config::{self, Overrides, Sources};
 use lazaret::error::{Error, Kind};
 use lazaret::lifecycle;
-use lazaret::options::Options;
+use lazaret::options::{Mode, Options};
 
 use super::{Create, Failure, FailureKind, Rootfs};
+use crate::options::RuntimeOptions;
 
 /// The library, with the options that hold for this shim.
 #[derive(Debug, Clone)]
@@ -21,7 +23,7 @@ pub(crate) struct Runtime {
 }
 
 impl Runtime {
-    /// A runtime that keeps its state in `root`, in sandbox mode.
+    /// A runtime that keeps its state in `root`.
     pub(crate) fn new(root: PathBuf) -> Self {
         Self { options: Options { root, ..Options::default() } }
     }
@@ -37,8 +39,11 @@ impl Runtime {
             returns_terminal: true,
             ..lifecycle::CreateRequest::default()
         };
-        let cgroup_driver = if create.by_systemd { Driver::Systemd } else { Driver::Cgroupfs };
-        let options = Options { cgroup_driver, ..self.options.clone() };
+        // Read for every container: a change holds for the next one.
+        let options = configured(create.options, self.options.root.clone()).map_err(failure)?;
+        if options.mode == Mode::Native && !lazaret::sealed::is_sealed().unwrap_or(false) {
+            return Err(unsealed());
+        }
         let created = lifecycle::create(&options, request).map_err(failure)?;
         Ok(Newborn { pid: created.pid.as_raw_nonzero().get(), pidfd: created.pidfd, terminal: created.terminal })
     }
@@ -104,6 +109,41 @@ impl Runtime {
     /// Removes it. With `force` also when it has not ended; then a container that does not exist is no failure.
     pub(crate) fn delete(&self, id: &str, force: bool) -> Result<(), Failure> {
         lifecycle::delete(&self.options, id, force).map_err(failure)
+    }
+}
+
+/// The options that a container's configuration gives.
+fn configured(options: RuntimeOptions, root: PathBuf) -> Result<Options, Error> {
+    let RuntimeOptions { file, body } = options;
+    Ok(Overrides::default().over(config::load(&Sources { file, body })?, root)?)
+}
+
+/// Before anything else of a shim: where its containers will run in native mode, this program is executed again from a
+/// read-only mount, out of their reach (CVE-2019-5736). `input` is what was read from standard input, and will be there to
+/// be read again. A configuration that cannot be used is told when a container is created.
+pub(crate) fn seal_for(options: RuntimeOptions, input: &[u8]) -> io::Result<()> {
+    let is_native = configured(options, PathBuf::new()).is_ok_and(|options| options.mode == Mode::Native);
+    if !is_native || lazaret::sealed::is_sealed()? {
+        return Ok(());
+    }
+    let again = rustix::fs::memfd_create("options", rustix::fs::MemfdFlags::CLOEXEC)?;
+    let mut file = std::fs::File::from(again);
+    file.write_all(input)?;
+    file.rewind()?;
+    rustix::stdio::dup2_stdin(&file)?;
+    lazaret::sealed::execute_read_only()
+}
+
+/// The configuration has changed to native mode since the pod's shim was started.
+fn unsealed() -> Failure {
+    Failure {
+        kind: FailureKind::Other,
+        code: 0,
+        exit_status: 125,
+        message:
+            "this pod's shim was started for a confined mode: its executable is within reach of a native container"
+                .to_owned(),
+        hint: Some("create the pod anew, so that its shim is started with mode = \"native\"".to_owned()),
     }
 }
 

@@ -339,8 +339,75 @@ fn options_come_from_a_file() {
         outcome
     };
     run("SystemdCgroup = false\nBinaryName = \"/usr/bin/runc\"\n").succeeds();
-    let refused = run("Root = \"/elsewhere\"\n");
-    assert!(refused.status != 0 && refused.stderr.contains("\"Root\""), "{refused:?}");
-    let broken = run("=\n");
-    assert!(broken.status != 0 && broken.stderr.contains("options.toml"), "{broken:?}");
+    for (text, words) in [
+        ("Root = \"/elsewhere\"\n", "options.toml:1:1: unknown key \"Root\""),
+        (
+            "mode = \"sandbox\"\npriviledged = \"refuse\"\n",
+            "2:1: unknown key \"priviledged\"; did you mean \"privileged\"?",
+        ),
+        ("=\n", "options.toml:1:1: this is no TOML"),
+    ] {
+        let refused = run(text);
+        assert!(refused.status != 0 && refused.stderr.contains(words), "{text}: {refused:?}");
+    }
+}
+
+/// The mode of a container is that of the configuration, as the kernel shows it: filters and a user namespace.
+#[test]
+#[ignore = "needs root: containerd"]
+fn the_mode_comes_from_the_configuration() {
+    let containerd = Containerd::start();
+    let directory = scratch::Scratch::new();
+    let file = directory.join("modes.toml");
+    for (mode, filters, confined) in [("native", "0", false), ("sandbox", "2", true), ("strict", "2", true)] {
+        std::fs::write(&file, format!("mode = \"{mode}\"\n")).unwrap();
+        let (id, path) = (scratch::tag(), file.display().to_string());
+        let seen = "sed -n 's/^Seccomp:.//p' /proc/self/status; cat /proc/self/uid_map";
+        let words =
+            ["run", "--rm", "--runtime", RUNTIME, "--runtime-config-path", &path, image::NAME, &id, "sh", "-c", seen];
+        let outcome = containerd.ctr(&words);
+        outcome.succeeds();
+        deadline::until("the shim to go", || containerd.shims().is_empty());
+        leftover::none(&id);
+        let lines: Vec<_> = outcome.stdout.lines().collect();
+        assert_eq!(lines.first(), Some(&filters), "{mode}: {lines:?}");
+        let own_ids = lines.get(1).is_some_and(|map| !map.contains("4294967295"));
+        assert_eq!(own_ids, confined, "{mode}: {lines:?}");
+    }
+}
+
+/// What the configuration forbids reaches whoever asked, in words, and nothing is left of it.
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_refusal_by_configuration_is_told_to_the_user() {
+    let containerd = Containerd::start();
+    let directory = scratch::Scratch::new();
+    let file = directory.join("node.toml");
+    let run = |id: &str, text: &str| {
+        std::fs::write(&file, text).unwrap();
+        let path = file.display().to_string();
+        let words = [
+            "run",
+            "--rm",
+            "--privileged",
+            "--runtime",
+            RUNTIME,
+            "--runtime-config-path",
+            &path,
+            image::NAME,
+            id,
+            "true",
+        ];
+        let outcome = containerd.ctr(&words);
+        deadline::until("the shim to go", || containerd.shims().is_empty());
+        leftover::none(id);
+        outcome
+    };
+    run(&scratch::tag(), "privileged = \"contain\"\n").succeeds();
+    let refused = run(&scratch::tag(), "privileged = \"refuse\"\n");
+    assert_ne!(refused.status, 0);
+    for words in ["process.capabilities", "a privileged container is refused on this node", "privileged = \"contain\""]
+    {
+        assert!(refused.stderr.contains(words), "{words}: {}", refused.stderr);
+    }
 }

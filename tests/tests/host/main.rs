@@ -16,6 +16,7 @@ mod audit;
 mod bad_input;
 mod command_do;
 mod config_tricks;
+mod configuration;
 mod connects;
 mod console;
 mod containerd;

@@ -2,6 +2,7 @@
 
 use crate::bundle::field::Field;
 use crate::idmap;
+use crate::options::Privileged;
 use crate::policy::tables::capabilities::CEILING;
 use crate::policy::tables::devices;
 use crate::policy::{PolicyError, Warning};
@@ -92,15 +93,45 @@ pub(super) fn clip(asked: Capabilities) -> (Capabilities, Vec<&'static str>) {
     (kept, capability_names(all & !ceiling).collect())
 }
 
+/// Whether the container is privileged, as engines make it: it asks for every capability.
+pub(super) fn is_privileged(container: &Container) -> bool {
+    clip(container.process.capabilities).1.len() >= PRIVILEGED_CLIPPED
+}
+
+/// Refuses a privileged container where the node does.
+pub(super) fn refuse_privileged(container: &Container, privileged: Privileged) -> Result<(), PolicyError> {
+    let (_, clipped) = clip(container.process.capabilities);
+    match clipped.first() {
+        Some(first) if privileged == Privileged::Refuse && is_privileged(container) => {
+            let field = Field::text("process.capabilities", &format!("{first} and {} others", clipped.len() - 1));
+            Err(PolicyError::Privileged { field, reasons: privileged_reasons(container, clipped.len()) })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Takes the devices of the host out of a privileged container: engines list all that there are.
+pub(super) fn remove_devices(container: &mut Container) -> Option<Warning> {
+    let is_harmless = |device: &Device| match device.kind {
+        DeviceKind::Fifo => true,
+        DeviceKind::Character(major, minor) => devices::safe(major, minor).is_some(),
+        DeviceKind::Block(..) => false,
+    };
+    let (kept, removed): (Vec<_>, Vec<_>) = std::mem::take(&mut container.devices).into_iter().partition(is_harmless);
+    container.devices = kept;
+    let first = removed.first()?;
+    let text = format!("{} of the host left out, {:?} first", removed.len(), first.path);
+    Some(Warning { path: "linux.devices", text })
+}
+
 /// What the caller should know. A privileged container gets one warning with every reason, not one each.
 pub(super) fn warnings(container: &Container, clipped: &[&'static str]) -> Vec<Warning> {
-    let all_devices = container.resources.devices.iter().any(opens_foreign_devices);
     if clipped.len() >= PRIVILEGED_CLIPPED {
-        return vec![privileged(container, clipped.len(), all_devices)];
+        return vec![privileged(container, clipped.len())];
     }
     let mut warnings = Vec::new();
     warnings.extend(clipped_warning(clipped));
-    if all_devices {
+    if opens_foreign_devices_at_all(container) {
         let text = "ignored in sandbox mode: the sandbox's own device list holds".to_owned();
         warnings.push(Warning { path: "linux.resources.devices", text });
     }
@@ -113,9 +144,15 @@ pub(super) fn clipped_warning(clipped: &[&'static str]) -> Option<Warning> {
     (!clipped.is_empty()).then_some(Warning { path: "process.capabilities", text })
 }
 
-fn privileged(container: &Container, clipped: usize, all_devices: bool) -> Warning {
+fn privileged(container: &Container, clipped: usize) -> Warning {
+    let reasons = privileged_reasons(container, clipped);
+    let text = format!("asks for {reasons}: it runs contained, with the sandbox's own rights alone");
+    Warning { path: "privileged", text }
+}
+
+fn privileged_reasons(container: &Container, clipped: usize) -> String {
     let mut reasons = vec![format!("{clipped} capabilities that a sandbox does not grant")];
-    if all_devices {
+    if opens_foreign_devices_at_all(container) {
         reasons.push("access to every device".to_owned());
     }
     if container.masked_paths.is_empty() && container.readonly_paths.is_empty() {
@@ -124,8 +161,11 @@ fn privileged(container: &Container, clipped: usize, all_devices: bool) -> Warni
     if container.seccomp.is_none() {
         reasons.push("no seccomp profile".to_owned());
     }
-    let text = format!("asks for {}: it runs contained, with the sandbox's own rights alone", reasons.join(", "));
-    Warning { path: "privileged", text }
+    reasons.join(", ")
+}
+
+fn opens_foreign_devices_at_all(container: &Container) -> bool {
+    container.resources.devices.iter().any(opens_foreign_devices)
 }
 
 /// Whether a rule opens devices that the sandbox does not have. Rules about making nodes alone are in every bundle.

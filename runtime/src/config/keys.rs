@@ -1,0 +1,75 @@
+//! The keys of the configuration: the one table that the reader, `config show`, the JSON schema and the test of
+//! docs/configuration.md go by.
+
+use lazaret_profiles::schema::{Key, Kind};
+
+/// Words of record levels, which are Kubernetes'.
+const LEVELS: &[&str] = &["None", "Metadata", "Request", "RequestResponse"];
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, about: &'static str) -> Key {
+    Key { name, kind, default, about }
+}
+
+/// The keys.
+pub const KEYS: &[Key] = &[
+    key(
+        "mode",
+        Kind::Word(&["native", "sandbox", "strict"]),
+        "\"sandbox\"",
+        "how a container is confined: the bundle as written, the sandbox, or less of the kernel",
+    ),
+    key(
+        "interceptor",
+        Kind::Word(&["auto", "notify", "ptrace"]),
+        "\"auto\"",
+        "how trapped system calls reach the sentry",
+    ),
+    key(
+        "cgroup_driver",
+        Kind::Word(&["cgroupfs", "systemd"]),
+        "\"cgroupfs\"",
+        "who makes the cgroups: lazaret, or systemd as transient scopes",
+    ),
+    key("nested", Kind::Bool, "false", "whether root of a container may mount inside"),
+    key(
+        "privileged",
+        Kind::Word(&["contain", "refuse"]),
+        "\"contain\"",
+        "a privileged container in sandbox or strict mode runs with the sandbox's own rights, or is refused",
+    ),
+    key(
+        "records",
+        Kind::WordOrPath(LEVELS),
+        "\"Request\"",
+        "how much of each refused or answered call is recorded: a level, or a file of rules (docs/audit.md)",
+    ),
+    key(
+        "command_line",
+        Kind::Word(&["set", "tighten"]),
+        "\"set\"",
+        "whether options of the command line may also loosen what the configuration says",
+    ),
+    key(
+        "limits",
+        Kind::Table(&[key(
+            "pids",
+            Kind::Count(1, 4_194_304),
+            "4096",
+            "most processes and threads of a confined container whose bundle sets no limit",
+        )]),
+        "",
+        "limits where the bundle sets none",
+    ),
+    key("BinaryName", Kind::Text, "", RUNC),
+    key("TypeUrl", Kind::Text, "", RUNC),
+    key("ConfigPath", Kind::Text, "", RUNC),
+    key("NoPivotRoot", Kind::Bool, "", RUNC),
+    key("NoNewKeyring", Kind::Bool, "", RUNC),
+    key("IoUid", Kind::Count(0, 4_294_967_295), "", RUNC),
+    key("IoGid", Kind::Count(0, 4_294_967_295), "", RUNC),
+    key("CriuPath", Kind::Text, "", RUNC),
+    key("SystemdCgroup", Kind::Bool, "", "runc's name for cgroup_driver, which counts where both are set"),
+];
+
+/// People copy runc's options.
+const RUNC: &str = "an option of runc, without effect";

@@ -1,0 +1,83 @@
+//! What a caller chooses over the configuration, on the command line.
+
+use std::path::PathBuf;
+
+use lazaret_sentry::record::Level;
+use lazaret_sentry::record_policy::Policy;
+
+use super::{ConfigError, Freedom, Loaded, Origin};
+use crate::cgroup::Driver;
+use crate::options::{Interceptor, Mode, Options};
+
+/// The options of a command line, as far as they are given.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--mode`.
+    pub mode: Option<Mode>,
+    /// `--interceptor`.
+    pub interceptor: Option<Interceptor>,
+    /// `--systemd-cgroup`.
+    pub cgroup_driver: Option<Driver>,
+    /// `--nested`.
+    pub nested: Option<bool>,
+    /// `--record-level` or `--record-policy`.
+    pub records: Option<Policy>,
+}
+
+impl Overrides {
+    /// What holds: the configuration, and over it what the caller chose.
+    ///
+    /// # Errors
+    /// [`ConfigError::Loosens`] where the configuration lets the command line tighten alone.
+    pub fn over(self, loaded: Loaded, root: PathBuf) -> Result<Options, ConfigError> {
+        if loaded.configuration.command_line == Freedom::Tighten {
+            self.refuse_looser(&loaded)?;
+        }
+        let configuration = loaded.configuration;
+        Ok(Options {
+            root,
+            mode: self.mode.unwrap_or(configuration.mode),
+            interceptor: self.interceptor.unwrap_or(configuration.interceptor),
+            cgroup_driver: self.cgroup_driver.unwrap_or(configuration.cgroup_driver),
+            records: self.records.unwrap_or(configuration.records),
+            nested: self.nested.unwrap_or(configuration.nested),
+            rules: configuration.rules,
+        })
+    }
+
+    fn refuse_looser(&self, loaded: &Loaded) -> Result<(), ConfigError> {
+        let configured = &loaded.configuration;
+        let refused = |option, key: &'static str, asked: String, configured: String| {
+            let set = loaded.layers.get(&[key.to_owned()][..]);
+            let origin = Box::new(set.map_or(Origin::Default, |set| set.origin.clone()));
+            Err(ConfigError::Loosens { option, asked, key, configured, origin })
+        };
+        if let Some(mode) = self.mode.filter(|mode| mode.is_looser_than(configured.mode)) {
+            return refused("--mode", "mode", mode.name().to_owned(), format!("{:?}", configured.mode.name()));
+        }
+        if self.nested == Some(true) && !configured.nested {
+            return refused("--nested", "nested", "true".to_owned(), "false".to_owned());
+        }
+        if let Some(records) = &self.records
+            && !records_at_least(records, &configured.records)
+        {
+            return refused("--record-level", "records", said(records), said(&configured.records));
+        }
+        Ok(())
+    }
+}
+
+/// Whether `asked` writes down everything that `configured` does. Of rules that is not asked: only the same ones do.
+pub(crate) fn records_at_least(asked: &Policy, configured: &Policy) -> bool {
+    let rank = |level: Level| Level::ALL.iter().position(|known| *known == level);
+    match (asked.single(), configured.single()) {
+        (Some(asked), Some(configured)) => rank(asked) >= rank(configured),
+        (Some(Level::RequestResponse), None) => true,
+        _ => asked == configured,
+    }
+}
+
+/// A choice of records in a few words.
+fn said(policy: &Policy) -> String {
+    policy.single().map_or_else(|| "rules of a file".to_owned(), |level| level.name().to_owned())
+}
