@@ -1,14 +1,16 @@
 //! The audit queue: listeners' threads put records in, the main thread writes them out.
 //!
-//! Used by `supervisor` (in) and `watch` (out). Bounded: what does not fit is counted, never waited for, so that a full
+//! Used by `court` (in) and `watch` (out). Bounded: what does not fit is counted, never waited for, so that a full
 //! disk or a flood changes no verdict. One lock, held for no system call but the wake-up of the writer.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use rustix::io::Errno;
 
+use crate::bucket::Bucket;
 use crate::record::{Dropped, Entry, Level, Line, Outcome, Record, Summary, VERSION};
 
 use crate::request::Reason;
@@ -86,7 +88,7 @@ impl Audit {
     }
 
     /// Whether the next record of this kind would be written: a flood is counted, and costs no more than that.
-    pub(crate) fn wants(&self, level: Level, kind: &Kind) -> bool {
+    pub(crate) fn wants(&self, level: Level, kind: &Kind, bucket: &Bucket) -> bool {
         if level == Level::None {
             return false;
         }
@@ -95,17 +97,21 @@ impl Audit {
             let is_full = pending.tally.len() >= limits::DISTINCT;
             if is_full { pending.tally.get(&kind.other()) } else { None }
         });
-        counted.is_none_or(|count| *count < limits::RECORDS_OF_ONE_KIND)
+        let Some(count) = counted.copied() else { return true };
+        count < limits::RECORDS_OF_ONE_KIND && !bucket.is_empty(Instant::now())
     }
 
-    /// Counts a decision and queues its record, which is made only if it is wanted; one at [`Level::None`] is not, and
+    /// Counts a decision and queues its record, which is made only if it is wanted and `bucket` has a token for it; one at [`Level::None`] is not, and
     /// that is no drop. Never blocks on the writer.
-    pub(crate) fn put(&self, level: Level, kind: Kind, record: impl FnOnce(Kind) -> Record<'static>) {
+    pub(crate) fn put(&self, level: Level, kind: Kind, bucket: &Bucket, record: impl FnOnce(Kind) -> Record<'static>) {
         let count = self.count(&kind);
         if level == Level::None {
             return;
         }
-        if count > limits::RECORDS_OF_ONE_KIND {
+        // One token each, written or not, so that a flood of one kind counts as one. The first of its kind is written in any case.
+        let has_token = bucket.take(Instant::now());
+        let may_be_written = count <= limits::RECORDS_OF_ONE_KIND && (count == 1 || has_token);
+        if !may_be_written {
             self.lock().dropped += 1;
             return;
         }

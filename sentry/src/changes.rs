@@ -42,6 +42,28 @@ impl Changes {
         Ok(self.0.pop_front().map_or(end, |(pid, change)| Known::Change(pid, change)))
     }
 
+    /// The same; `tell` gets each tracee before it is reaped, as long as no other process can have its number.
+    ///
+    /// # Errors
+    /// As waitid(2) and wait4(2).
+    pub(crate) fn known_telling(&mut self, tell: impl Fn(i32)) -> Result<Known, Errno> {
+        let end = loop {
+            let waited = sys::peek().and_then(|changed| {
+                let Some(pid) = changed else { return Ok(None) };
+                tell(pid);
+                sys::wait_for(pid)
+            });
+            match waited {
+                Ok(Some(change)) => self.0.push_back(change),
+                Ok(None) => break Known::Nothing,
+                Err(Errno::CHILD) => break Known::NoTracee,
+                Err(Errno::INTR) => {}
+                Err(cause) => return Err(cause),
+            }
+        };
+        Ok(self.0.pop_front().map_or(end, |(pid, change)| Known::Change(pid, change)))
+    }
+
     /// Whether [`Changes::next`] will wait, unless a change comes meanwhile.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

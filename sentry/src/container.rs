@@ -1,6 +1,6 @@
 //! What the sentry knows of one container: its handoff, taken apart.
 //!
-//! Made by `watch`, read by `supervisor` and the handlers. Must not change after it is made.
+//! Made by `watch`, read by `court` and the handlers. Must not change after it is made.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;

@@ -1,7 +1,9 @@
 //! From guest memory to a [`Request`]: bounded before anything is allocated, and each byte copied once.
 //!
-//! Called by `supervisor`, which asks afterwards whether the caller still waits: until then what stands here may have
+//! Called by `crew`; `court` asks afterwards whether the caller still waits: until then what stands here may have
 //! come from another process with the same id. Must not decide, and nothing after it reads guest memory again.
+
+use lazaret_profiles::syscalls::Row;
 
 use crate::dispatch::{self, Route};
 use crate::limits;
@@ -14,12 +16,21 @@ use crate::{socket_address, text};
 /// it may be missing.
 const PAGE: u64 = 4096;
 
+/// Whether something of the call's memory is copied, or written to.
+pub(crate) fn looks_at_memory((row, route): (Option<&Row>, Route)) -> bool {
+    route == Route::Sysinfo || row.is_some_and(|row| signature::of(row.name).iter().any(|one| one.kind.is_pointer()))
+}
+
 /// Copies what `registers` say and point to.
 pub(crate) fn request(registers: Registers) -> Request {
-    let (row, route) = dispatch::route(&registers);
-    let call = &registers.follow();
+    of(&registers.follow())
+}
+
+/// The same of a call that may be looked at, or (`Outline::blind`) that may not: then as if nothing could be read.
+pub(crate) fn of(call: &Pointers) -> Request {
+    let (row, route) = dispatch::route(&call.outline());
     let parameters = row.map_or(&[][..], |row| signature::of(row.name));
-    let is_copied = parameters.iter().any(|parameter| parameter.kind.is_pointer());
+    let is_copied = !call.is_blind() && parameters.iter().any(|parameter| parameter.kind.is_pointer());
     let mut arguments = arguments(call, parameters);
     let subject = match route {
         Route::Refuse(errno, reason) => Subject::Refused { errno, reason },

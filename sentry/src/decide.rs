@@ -1,6 +1,6 @@
 //! The decision: a pure function of a copied request and of facts.
 //!
-//! Called by `supervisor`. Must not see `tracee`, `copyin`, `notify` or `sys`: what is decided on here can no longer be
+//! Called by `court`. Must not see `tracee`, `copyin`, `notify` or `sys`: what is decided on here can no longer be
 //! changed by anybody.
 
 use lazaret_profiles::class::{Errno, Event};
@@ -49,18 +49,8 @@ pub(crate) enum Decision {
     },
 }
 
-impl Decision {
-    /// Whether carrying it out may take longer than other callers should wait.
-    pub(crate) fn may_take_long(&self) -> bool {
-        match self {
-            Self::Connect { .. } | Self::Mount(_) => true,
-            Self::Refuse(..) | Self::Fail(_) | Self::SetName { .. } | Self::WriteSysinfo { .. } => false,
-        }
-    }
-}
-
-/// `EFAULT`: what the call points to cannot be read.
-const EFAULT: Errno = Errno(14);
+/// `EFAULT`: what the call points to cannot be read or written.
+pub(crate) const EFAULT: Errno = Errno(14);
 
 /// Decides.
 pub(crate) fn decide(request: &Request, facts: Facts) -> Decision {

@@ -7,7 +7,7 @@ use lazaret_profiles::class::{Class, Errno, Handler};
 use lazaret_profiles::syscalls::{self, Choice, Row};
 
 use crate::request::Reason;
-use crate::verdict::Registers;
+use crate::verdict::Outline;
 
 /// Who looks at the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +30,10 @@ pub(crate) enum Route {
 }
 
 /// The row of a call, where the table has one, and who looks at it.
-pub(crate) fn route(call: &Registers) -> (Option<&'static Row>, Route) {
-    let known = if call.architecture() == syscalls::AUDIT_ARCH { syscalls::by_number(call.number()) } else { None };
+pub(crate) fn route(call: &Outline) -> (Option<&'static Row>, Route) {
+    let known = if call.architecture == syscalls::AUDIT_ARCH { syscalls::by_number(call.number) } else { None };
     let route = match known {
-        Some(row) => by_class(row, call.arguments()),
+        Some(row) => by_class(row, &call.arguments),
         None => Route::Refuse(Errno::ENOSYS, Reason::UNEXPECTED),
     };
     (known, route)
@@ -74,8 +74,8 @@ mod tests {
 
     use super::*;
 
-    fn call(number: u32, architecture: u32, arguments: [u64; 6]) -> Registers {
-        Registers::trapped(1, number, architecture, arguments)
+    fn call(number: u32, architecture: u32, arguments: [u64; 6]) -> Outline {
+        Outline { number, architecture, arguments }
     }
 
     #[test]

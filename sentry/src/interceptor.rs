@@ -1,6 +1,6 @@
 //! What the two ways of trapping calls have in common: a call arrives, waits, and is answered.
 //!
-//! Implemented by `notify` and `tracer`, used by `supervisor`. Knows nothing of what a call means.
+//! Implemented by `notify`, `ptrace` and `errands`, used by `crew`. Knows nothing of what a call means.
 
 use crate::verdict::{Registers, Verdict};
 
@@ -24,18 +24,13 @@ pub(crate) enum Arrival {
     End,
 }
 
-/// One of the two ways. Owned by one thread.
+/// One of the ways, or a handle of it. Owned by one thread.
 pub(crate) trait Interceptor {
     /// Why it is of no use any more.
     type Error: std::error::Error + Send + 'static;
 
     /// Whether it can answer with `Verdict::AddFd`. Where it cannot, a call that needs it is refused.
     const GIVES_DESCRIPTORS: bool;
-
-    /// Another handle, by which a thread of its own can answer; `None` where only the thread that receives can.
-    fn second(&self) -> Option<Self>
-    where
-        Self: Sized;
 
     /// Blocks until something happens.
     fn receive(&mut self) -> Result<Arrival, Self::Error>;
@@ -45,4 +40,10 @@ pub(crate) trait Interceptor {
 
     /// Answers, and says whether the caller was still there. One that is gone needs no answer, so that is no error.
     fn answer(&mut self, caller: Caller, verdict: Verdict) -> Result<bool, Self::Error>;
+}
+
+/// One whose calls any number of threads may take and answer, each by a handle of its own.
+pub(crate) trait Divisible: Interceptor + Send + 'static {
+    /// Another handle.
+    fn second(&self) -> Self;
 }

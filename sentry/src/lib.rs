@@ -2,8 +2,8 @@
 //! sends it, answers the few calls that are emulated, and records every decision.
 //!
 //! The launcher forks it into the pod's user namespace and calls [`serve`], which is the whole life of that process.
-//! `jail` makes it harmless, `watch` is the main thread, `supervisor` is one thread for each container and the only
-//! place that answers and records. A trapped call goes `notify` or `ptrace` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
+//! `jail` makes it harmless, `watch` is the main thread, `crew` are the threads of one container (for a tracer `pump` and
+//! `errands` stand before them), and `court` is the only place that answers and records. A trapped call goes `notify` or `ptrace` -> `dispatch` -> `copyin` -> `request` -> `decide` ->
 //! `handlers` -> `verdict`; nothing after `copyin` reads guest memory, and what has read any cannot let the call through ([`verdict`]).
 //!
 //! The runtime uses [`handoff`], [`nested`] and [`mount_flag`] to speak to it and [`record`] to read what it wrote; [`trace`] and [`probe`] are no part of the process, they
@@ -11,12 +11,17 @@
 //! [`verdict`] is public for its proofs, which are compiled from outside.
 
 mod audit;
+mod bucket;
 mod changes;
 pub mod clock;
 mod container;
 mod copyin;
+mod court;
+mod crew;
 mod decide;
+mod desk;
 mod dispatch;
+mod errands;
 #[cfg(feature = "fuzz-door")]
 pub mod fuzz_door;
 mod handlers;
@@ -30,13 +35,13 @@ pub mod nested;
 mod notify;
 pub mod probe;
 mod ptrace;
+mod pump;
 pub mod record;
 pub mod record_line;
 pub mod record_policy;
 mod request;
 mod signature;
 mod socket_address;
-mod supervisor;
 #[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
 mod sys;
 mod text;

@@ -24,8 +24,19 @@ pub const SOCKET_ADDRESS: usize = 128;
 /// How long a connect may take before its caller gets ETIMEDOUT. Until then no signal but a deadly one reaches it.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Most calls of all containers that wait for their answer on a thread of their own; a further one gets EAGAIN.
+/// Threads of all containers beside the first of each: so many calls may wait for an answer, or for a page of their caller's
+/// memory, at a time. A further one that hangs on memory gets EAGAIN, or is refused as it would be anyway.
 pub const PENDING: usize = 32;
+
+/// How long a look at the memory of a caller may take, before the caller gets EFAULT. A page that is not in memory is read from
+/// a disk in a hundredth of it.
+pub const COPY_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How often such looks are looked after while there are any; when there are none, nobody wakes.
+pub const COPY_CHECK: Duration = Duration::from_millis(500);
+
+/// How long a tracer sleeps at a time while others judge a call for it: nothing can wake it for both a tracee and a verdict.
+pub const TRACER_PAUSE: Duration = Duration::from_millis(1);
 
 /// Bytes of a host or domain name: `__NEW_UTS_LEN` of `include/uapi/linux/utsname.h`; longer is `EINVAL`.
 pub const HOSTNAME: usize = 64;
@@ -76,6 +87,13 @@ pub const DISTINCT: usize = 256;
 /// Records of one distinct decision that are written; further ones are counted as dropped, so that a flood of one
 /// call can neither fill the audit file nor hide another call.
 pub const RECORDS_OF_ONE_KIND: u64 = 1000;
+
+/// Decisions about one container that may be recorded at a burst, and per second after it; the first of each kind is recorded
+/// anyway. Beyond, they are counted only, and a call that is refused whatever it points to is refused without a look at that.
+pub const RECORD_BURST: u64 = 1000;
+
+/// See [`RECORD_BURST`].
+pub const RECORDS_PER_SECOND: u64 = 100;
 
 /// Bytes of the audit file that records may take, whatever was there before included.
 pub const AUDIT_RECORDS: u64 = 8 * 1024 * 1024;

@@ -1,7 +1,7 @@
-//! The listener: a seccomp user-notification descriptor with its buffers. One thread receives and answers on it; the
+//! The listener: a seccomp user-notification descriptor with its buffers. The threads of a crew receive and answer on it; the
 //! main thread polls the same descriptor for its end.
 //!
-//! One of the two interceptors. Called by `supervisor` and `watch`. Must not look at what a call means.
+//! One of the two interceptors. Called by `crew` and `watch`. Must not look at what a call means.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use crate::interceptor::{Arrival, Caller, Interceptor};
+use crate::interceptor::{Arrival, Caller, Divisible, Interceptor};
 use crate::sys;
 use crate::verdict::{Registers, Verdict};
 
@@ -53,14 +53,6 @@ impl Interceptor for Listener {
 
     const GIVES_DESCRIPTORS: bool = true;
 
-    fn second(&self) -> Option<Self> {
-        Some(Self {
-            descriptor: Arc::clone(&self.descriptor),
-            buffers: sys::Buffers::new(self.sizes),
-            sizes: self.sizes,
-        })
-    }
-
     fn receive(&mut self) -> Result<Arrival, NotifyError> {
         match sys::receive(self.descriptor.as_fd(), &mut self.buffers) {
             Ok(raw) => Ok(Arrival::Call(
@@ -98,6 +90,12 @@ impl Interceptor for Listener {
                 Err(cause) => return Err(NotifyError::Answer(cause)),
             }
         }
+    }
+}
+
+impl Divisible for Listener {
+    fn second(&self) -> Self {
+        Self { descriptor: Arc::clone(&self.descriptor), buffers: sys::Buffers::new(self.sizes), sizes: self.sizes }
     }
 }
 

@@ -5,7 +5,7 @@
 //! process it seized starts; when it ends, the kernel kills them all (`PTRACE_O_EXITKILL`). Signals pass through, and job
 //! control works as without it. It can give a caller no descriptor.
 //!
-//! Called by `supervisor` and `watch`. Must not look at what a call means.
+//! Called by `pump` and `watch`. Must not look at what a call means.
 
 use std::os::fd::OwnedFd;
 
@@ -14,8 +14,10 @@ use lazaret_profiles::plan::TRACE_DATA;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use crate::changes::Changes;
+use crate::changes::{Changes, Known};
+use crate::errands::Errands;
 use crate::interceptor::{Arrival, Caller, Interceptor};
+use crate::limits;
 use crate::sys::ptrace::{self as sys, Change};
 use crate::verdict::{Registers, Verdict};
 
@@ -52,19 +54,52 @@ pub(crate) enum TraceError {
 #[derive(Debug)]
 pub(crate) struct Tracer {
     changes: Changes,
+    errands: Errands,
 }
 
 impl Tracer {
-    /// Starts to trace the process `pid`, which `pidfd` names.
-    pub(crate) fn seize(pid: i32, pidfd: &OwnedFd) -> Result<Self, TraceError> {
+    /// Starts to trace the process `pid`, which `pidfd` names. What it lends goes to `errands`.
+    pub(crate) fn seize(pid: i32, pidfd: &OwnedFd, errands: Errands) -> Result<Self, TraceError> {
         sys::seize(pid).map_err(|source| TraceError::Seize { pid, source })?;
         // Alive after it was seized, so the number meant this process when it was seized.
-        if has_ended(pidfd) { Err(TraceError::Gone(pid)) } else { Ok(Self { changes: Changes::default() }) }
+        if has_ended(pidfd) { Err(TraceError::Gone(pid)) } else { Ok(Self { changes: Changes::default(), errands }) }
     }
 
     /// Lets a tracee go on, with a signal or (0) without.
     fn resume(pid: i32, signal: i32) -> Result<(), TraceError> {
         outcome(pid, sys::resume(pid, signal)).map(|_was_there| ())
+    }
+
+    /// Lends a call to whoever may sleep on it.
+    pub(crate) fn lend(&self, caller: Caller, registers: Registers) {
+        self.errands.lend(caller.pid, registers);
+    }
+
+    /// Answers what others have judged.
+    fn carry_back(&mut self) -> Result<(), TraceError> {
+        for (caller, verdict) in self.errands.take_back() {
+            // In another stop, it is no longer in this call.
+            if self.is_waiting(caller) {
+                self.answer(caller, verdict)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What there is to do about a change: a call is told, everything else goes on.
+    fn react(pid: i32, change: Change) -> Result<Arrival, TraceError> {
+        match change {
+            Change::Call => return Self::call(pid),
+            Change::Signal(signal) => Self::resume(pid, signal)?,
+            Change::Event | Change::Executed => Self::resume(pid, 0)?,
+            Change::GroupStop => match sys::listen(pid) {
+                // In another stop meanwhile, of which we will be told.
+                Err(Errno::IO) => {}
+                other => outcome(pid, other).map(|_was_there| ())?,
+            },
+            Change::End => {}
+        }
+        Ok(Arrival::Nothing)
     }
 
     /// The call in whose stop a tracee is. A workload's own filter may hand calls to a tracer too: those get what they
@@ -92,25 +127,20 @@ impl Interceptor for Tracer {
 
     const GIVES_DESCRIPTORS: bool = false;
 
-    fn second(&self) -> Option<Self> {
-        // The kernel obeys the thread that traces alone.
-        None
-    }
-
     fn receive(&mut self) -> Result<Arrival, TraceError> {
-        let Some((pid, change)) = self.changes.next().map_err(TraceError::Wait)? else { return Ok(Arrival::End) };
-        match change {
-            Change::Call => return Self::call(pid),
-            Change::Signal(signal) => Self::resume(pid, signal)?,
-            Change::Event | Change::Executed => Self::resume(pid, 0)?,
-            Change::GroupStop => match sys::listen(pid) {
-                // In another stop meanwhile, of which we will be told.
-                Err(Errno::IO) => {}
-                other => outcome(pid, other).map(|_was_there| ())?,
-            },
-            Change::End => {}
+        while self.errands.are_out() {
+            self.carry_back()?;
+            let known = self.changes.known_telling(|pid| self.errands.strike(pid)).map_err(TraceError::Wait)?;
+            match known {
+                Known::Change(pid, change) => return Self::react(pid, change),
+                Known::Nothing => self.errands.wait(limits::TRACER_PAUSE),
+                Known::NoTracee => return Ok(Arrival::End),
+            }
         }
-        Ok(Arrival::Nothing)
+        match self.changes.next().map_err(TraceError::Wait)? {
+            Some((pid, change)) => Self::react(pid, change),
+            None => Ok(Arrival::End),
+        }
     }
 
     /// Its id cannot be another's: it is reaped by this thread alone. But a sibling that executes takes the id over
@@ -129,7 +159,6 @@ impl Interceptor for Tracer {
         Self::finish(caller.pid, value)
     }
 }
-
 /// Whether the tracee was there to be told. One that is gone, or killed and about to be, is no error: its end is told.
 fn outcome(pid: i32, result: Result<(), Errno>) -> Result<bool, TraceError> {
     match result {

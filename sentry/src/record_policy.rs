@@ -1,7 +1,7 @@
 //! How much of a decision is recorded: levels, and the rules that choose one, as in Kubernetes' audit policy
 //! (`audit.k8s.io/v1`): the first rule whose conditions hold decides, and what no rule names is not recorded.
 //!
-//! Read from a file by the runtime, carried in the handoff, asked by `supervisor`. It decides what is written down and
+//! Read from a file by the runtime, carried in the handoff, asked by `court`. It decides what is written down and
 //! never what a call gets. Both ends check it: [`Policy::check`].
 
 use lazaret_profiles::class::{Class, Event};

@@ -1,6 +1,6 @@
 //! A trapped call as owned data: what it asks for and how that reads. Nothing in here points into a guest.
 //!
-//! Made by `copyin`, judged by `decide`, put down by `supervisor`. Must not hold an address that anybody follows; the
+//! Made by `copyin`, judged by `decide`, put down by `court`. Must not hold an address that anybody follows; the
 //! one address in here (`Subject::Sysinfo`) is where an answer is written to.
 
 use lazaret_profiles::class::{Errno, Event};

@@ -1,6 +1,6 @@
 //! Guest text made fit to be kept and shown, and errors in one line.
 //!
-//! Called by `copyin`, `request`, `tracee`, `record`, `supervisor` and `handoff`. Must not be skipped: whatever bytes a guest chose go through
+//! Called by `copyin`, `request`, `tracee`, `record`, `court` and `handoff`. Must not be skipped: whatever bytes a guest chose go through
 //! here before they reach a record or a terminal.
 
 /// `bytes` as text of at most `limit` characters; what is not UTF-8 becomes U+FFFD, and a cut ends in "…".

@@ -1,6 +1,6 @@
 //! Facts about a caller, read from the private procfs by its process id.
 //!
-//! Called by `supervisor`, which asks afterwards whether the caller still waits. Must not decide; what it returns is
+//! Called by `court`, which asks afterwards whether the caller still waits. Must not decide; what it returns is
 //! what the kernel says, seen from the pod's user namespace.
 
 use std::os::fd::{AsFd, OwnedFd};

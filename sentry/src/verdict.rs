@@ -52,57 +52,92 @@ use crate::sys;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Registers {
     pid: i32,
-    number: u32,
-    architecture: u32,
-    arguments: [u64; 6],
+    outline: Outline,
+}
+
+/// What the registers say, to route and to name a call by. No verdict can be made of it, and nothing read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// The number of the system call.
+    pub(crate) number: u32,
+    /// `AUDIT_ARCH_*` of the call.
+    pub(crate) architecture: u32,
+    /// The argument registers.
+    pub(crate) arguments: [u64; 6],
+}
+
+impl Outline {
+    /// For a request about whose memory nothing is known.
+    pub(crate) fn blind(self) -> Pointers {
+        Pointers { pid: None, outline: self }
+    }
 }
 
 impl Registers {
     /// Of a call that thread `pid` makes. For the interceptors: what they got from the kernel.
     pub(crate) fn trapped(pid: i32, number: u32, architecture: u32, arguments: [u64; 6]) -> Self {
-        Self { pid, number, architecture, arguments }
+        Self { pid, outline: Outline { number, architecture, arguments } }
     }
 
     /// The number of the system call.
     #[must_use]
     pub fn number(&self) -> u32 {
-        self.number
+        self.outline.number
     }
 
     /// `AUDIT_ARCH_*` of the call.
     #[must_use]
     pub fn architecture(&self) -> u32 {
-        self.architecture
+        self.outline.architecture
     }
 
     /// The argument registers.
     #[must_use]
     pub fn arguments(&self) -> &[u64; 6] {
-        &self.arguments
+        &self.outline.arguments
     }
 
     /// Gives the registers up for the right to read what they point to.
     #[must_use]
     pub fn follow(self) -> Pointers {
-        Pointers(self)
+        Pointers { pid: Some(self.pid), outline: self.outline }
+    }
+
+    /// What they say.
+    pub(crate) fn outline(&self) -> Outline {
+        self.outline
     }
 }
 
 /// The registers of a call whose memory is being looked at. The only way to guest memory.
 #[derive(Debug)]
-pub struct Pointers(Registers);
+pub struct Pointers {
+    /// `None` for a look at nothing.
+    pid: Option<i32>,
+    outline: Outline,
+}
 
 impl Pointers {
     /// The number of the system call.
     #[must_use]
     pub fn number(&self) -> u32 {
-        self.0.number
+        self.outline.number
     }
 
     /// The argument registers.
     #[must_use]
     pub fn arguments(&self) -> &[u64; 6] {
-        &self.0.arguments
+        &self.outline.arguments
+    }
+
+    /// What the registers say.
+    pub(crate) fn outline(&self) -> Outline {
+        self.outline
+    }
+
+    /// Whether nothing can be read through them.
+    pub(crate) fn is_blind(&self) -> bool {
+        self.pid.is_none()
     }
 
     /// Copies from `address` of the caller and returns how many bytes came; fewer when a page is missing.
@@ -110,7 +145,7 @@ impl Pointers {
     /// # Errors
     /// As process_vm_readv(2).
     pub fn read(&self, address: u64, into: &mut [u8]) -> Result<usize, IoErrno> {
-        sys::read_memory(self.0.pid, address, into)
+        self.pid.map_or(Err(IoErrno::FAULT), |pid| sys::read_memory(pid, address, into))
     }
 }
 

@@ -1,25 +1,28 @@
-//! The main thread: hears the monitor, starts a thread for each container, writes the audit file, and ends the sentry
+//! The main thread: hears the monitor, starts the threads of each container, answers what they are stuck on, writes the audit file, and ends the sentry
 //! when the last of them is dead. It sleeps in one poll(2) and wakes for nothing else.
 //!
 //! Called by `serve` inside the jail. Must not answer a notification or make a record.
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
 use crate::audit::{Audit, Ledger};
 use crate::container::{Container, ContainerError};
+use crate::court::{Court, Shared};
+use crate::crew::{Crew, Overseen};
+use crate::errands::Errands;
 use crate::handoff::{FromSentry, Handoff, HandoffError, Interceptor, ToSentry};
 use crate::monitor::Monitor;
 use crate::notify::{Listener, NotifyError};
 use crate::ptrace::{TraceError, Tracer};
-use crate::supervisor::{Shared, Supervisor};
 use crate::tracee::Tracees;
-use crate::{limits, sys};
+use crate::{limits, pump, sys};
 
 /// What the main thread works with; see `Seat` and `jail`.
 #[derive(Debug)]
@@ -82,9 +85,10 @@ enum RefusalToTrace {
 /// How the thread of a ward ended, and of which.
 type End = (u64, Result<(), WatchError>);
 
-/// A container under watch, which has a thread.
+/// A container under watch, which has threads.
 struct Ward {
     number: u64,
+    crew: Arc<dyn Overseen>,
     /// Says by poll(2) that no task is left under the filter. A tracer's thread learns that by itself.
     listener: Option<Arc<OwnedFd>>,
 }
@@ -101,6 +105,8 @@ struct Watch {
     ends: (Sender<End>, Receiver<End>),
     has_served: bool,
     has_monitor: bool,
+    /// Since when looks at memory have been let be, while there are any.
+    guarding_since: Option<Instant>,
 }
 
 /// What one poll(2) found.
@@ -125,7 +131,9 @@ impl Watch {
             audit: Audit::new(post.wake),
             monitor: Monitor::new(post.control),
             tracees: Tracees::new(post.proc),
-            pending: AtomicUsize::new(0),
+            extra: AtomicUsize::new(0),
+            looking: AtomicUsize::new(0),
+            is_guarded: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
@@ -137,6 +145,7 @@ impl Watch {
             ends: channel(),
             has_served: false,
             has_monitor: true,
+            guarding_since: None,
         }
     }
 
@@ -149,6 +158,7 @@ impl Watch {
             }
             self.forget(&ready.ended)?;
             self.check_threads()?;
+            self.guard_looks();
             self.ledger.write_pending(&self.shared.audit);
         }
         self.ledger.write_summary(&self.shared.audit);
@@ -175,8 +185,10 @@ impl Watch {
         if self.has_monitor {
             fds.push(PollFd::from_borrowed_fd(self.shared.monitor.control(), PollFlags::IN));
         }
+        let limit = self.guarding_since.map(|since| limits::COPY_CHECK.saturating_sub(since.elapsed()));
+        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
         loop {
-            match rustix::event::poll(&mut fds, None) {
+            match rustix::event::poll(&mut fds, limit.as_ref()) {
                 Ok(_ready) => break,
                 Err(Errno::INTR) => {}
                 Err(cause) => return Err(WatchError::Poll(cause)),
@@ -188,6 +200,22 @@ impl Watch {
             control: self.has_monitor && is_ready.last() == Some(&true),
             ended: of_listeners.filter(|(_, ended)| **ended).map(|((number, _), _)| number).collect(),
         })
+    }
+
+    /// Answers calls whose memory has been looked at for too long, and looks away when none is looked at.
+    fn guard_looks(&mut self) {
+        if !self.shared.is_guarded() {
+            return;
+        }
+        let now = Instant::now();
+        match self.guarding_since {
+            None => self.guarding_since = Some(now),
+            Some(since) if now.duration_since(since) >= limits::COPY_CHECK => {
+                self.wards.iter().for_each(|ward| ward.crew.refuse_late());
+                self.guarding_since = if self.shared.leave_unguarded() { None } else { Some(now) };
+            }
+            Some(_) => {}
+        }
     }
 
     /// Takes one message of the monitor. Without a monitor the containers are served on, to their end.
@@ -237,9 +265,11 @@ impl Watch {
     /// Serves a listener.
     fn listen(&mut self, container: Container, descriptor: Arc<OwnedFd>) -> Result<(), WatchError> {
         let listener = Listener::new(Arc::clone(&descriptor), self.sizes);
-        let supervisor = Supervisor::new(listener, container, Arc::clone(&self.shared));
-        let number = self.start(move || supervisor.serve().map_err(WatchError::Listener))?;
-        self.add(number, Some(descriptor));
+        let report = self.report();
+        let court = Court::new(container, Arc::clone(&self.shared));
+        let crew = Crew::new(listener, court, move |end| report(end.map_err(WatchError::Listener)));
+        crew.start().map_err(WatchError::Thread)?;
+        self.add(crew, Some(descriptor));
         Ok(())
     }
 
@@ -254,60 +284,69 @@ impl Watch {
             return Ok(Err(RefusalToTrace::Jailed));
         }
         let (seized, told) = channel();
-        let shared = Arc::clone(&self.shared);
-        let number = self.start(move || {
-            let tracer = match Tracer::seize(pid, &pidfd) {
+        let report = self.report();
+        let court = Court::new(container, Arc::clone(&self.shared));
+        let errands = Errands::default();
+        // What ends a tracer's crew is the tracer's end, which says so itself.
+        let crew = Crew::new(errands.clone(), court.clone(), |_end| ());
+        let own_crew = Arc::clone(&crew);
+        let serve = move || {
+            let tracer = match Tracer::seize(pid, &pidfd, errands.clone()) {
                 Ok(tracer) => tracer,
                 // The receiver waits for this very message.
                 Err(error) => {
                     return match seized.send(Err(RefusalToTrace::Seize(error))) {
-                        Ok(()) | Err(_) => Ok(()),
+                        Ok(()) | Err(_) => (),
                     };
                 }
             };
             drop(pidfd);
-            match seized.send(Ok(())) {
-                Ok(()) => Supervisor::new(tracer, container, shared).serve().map_err(WatchError::Tracer),
+            let end = match seized.send(Ok(())) {
+                Ok(()) => pump::serve(tracer, &court, (&errands, &own_crew)).map_err(WatchError::Tracer),
                 Err(_nobody_waits) => Ok(()),
-            }
-        })?;
+            };
+            report(end);
+        };
+        std::thread::Builder::new().stack_size(limits::THREAD_STACK).spawn(serve).map_err(WatchError::Thread)?;
         let outcome = told.recv().unwrap_or(Err(RefusalToTrace::ThreadEnded));
         if outcome.is_ok() {
-            self.add(number, None);
+            self.add(crew, None);
         }
         Ok(outcome)
     }
 
-    /// Starts a thread for a ward, and returns the ward's number.
-    fn start(&mut self, serve: impl FnOnce() -> Result<(), WatchError> + Send + 'static) -> Result<u64, WatchError> {
+    /// How the threads of the next ward tell their ends.
+    fn report(&mut self) -> impl Fn(Result<(), WatchError>) + Send + Sync + 'static + use<> {
         self.count += 1;
         let (end, number, shared) = (self.ends.0.clone(), self.count, Arc::clone(&self.shared));
-        let body = move || {
+        move |outcome| {
             // The receiver lives as long as the process, so this cannot fail.
-            if end.send((number, serve())).is_ok() {
+            if end.send((number, outcome)).is_ok() {
                 shared.audit.wake_writer();
             }
-        };
-        std::thread::Builder::new().stack_size(limits::THREAD_STACK).spawn(body).map_err(WatchError::Thread)?;
-        Ok(number)
+        }
     }
 
-    /// A ward with this number has its thread.
-    fn add(&mut self, number: u64, listener: Option<Arc<OwnedFd>>) {
-        self.wards.push(Ward { number, listener });
+    /// The ward whose threads report as the last made by [`Watch::report`].
+    fn add(&mut self, crew: Arc<dyn Overseen>, listener: Option<Arc<OwnedFd>>) {
+        self.wards.push(Ward { number: self.count, crew, listener });
         self.has_served = true;
     }
 
-    /// Forgets wards whose tasks are all gone, and gives each one's thread a moment to put down its last record.
+    /// Forgets wards whose tasks are all gone, and gives each one's threads a moment to put down their last records.
     ///
-    /// Linux since 6.11 ends the wait of such a thread; on an older kernel it sleeps on until the process ends, and so
-    /// does not count as an end here.
+    /// Linux since 6.11 ends the wait of such threads; on an older kernel they sleep on until the process ends, and so
+    /// does one that is stuck on its caller's memory.
     fn forget(&mut self, ended: &[u64]) -> Result<(), WatchError> {
         for number in ended {
+            let crew = self.wards.iter().find(|ward| ward.number == *number).map(|ward| Arc::clone(&ward.crew));
             self.remove(*number);
-            match self.ends.1.recv_timeout(limits::THREAD_END) {
-                Ok(end) => self.note(end)?,
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            let begin = Instant::now();
+            while crew.as_ref().is_some_and(|crew| !crew.has_ended()) {
+                match self.ends.1.recv_timeout(limits::THREAD_END.saturating_sub(begin.elapsed())) {
+                    Ok(end) => self.note(end)?,
+                    Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+                }
             }
         }
         Ok(())

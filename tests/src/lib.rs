@@ -23,6 +23,7 @@ pub mod outcome;
 pub mod programs;
 pub mod runc;
 pub mod scratch;
+pub mod silent_file;
 pub mod stepper;
 pub mod user;
 pub mod verdict;

@@ -1,7 +1,7 @@
 //! connect(2) of a container that was given a directory of the host: the monitor does it on a descriptor of its own,
 //! decided by what the socket is.
 //!
-//! Called by `supervisor`. Must not look at the caller.
+//! Called by `court`. Must not look at the caller.
 
 use lazaret_profiles::class::Event;
 

@@ -1,7 +1,7 @@
 //! sethostname(2) and setdomainname(2): the monitor sets the name in the container's UTS namespace, where the sentry
 //! has no right.
 //!
-//! Called by `supervisor` with a name that `decide` has let through. Must not look at the caller.
+//! Called by `court` with a name that `decide` has let through. Must not look at the caller.
 
 use crate::handoff::Answer;
 use crate::monitor::{Monitor, MonitorError};

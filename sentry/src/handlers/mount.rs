@@ -1,7 +1,7 @@
 //! mount(2) and umount2(2) of a workload that may: the monitor has the order carried out inside the container, with the
 //! container's own rights. The sentry has none over its mount namespace.
 //!
-//! Called by `supervisor` with an order that `decide` has made. Must not look at the caller.
+//! Called by `court` with an order that `decide` has made. Must not look at the caller.
 
 use crate::handoff::{Answer, FromSentry};
 use crate::limits;

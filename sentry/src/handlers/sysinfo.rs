@@ -1,23 +1,19 @@
 //! sysinfo(2) as the container is to see it: its memory limit for the machine's memory, its own uptime, and nothing of
 //! the host's load, swap and number of processes.
 //!
-//! Called by `supervisor` after it has asked whether the caller still waits. Writes to the caller's memory once, and
+//! Called by `court` after it has asked whether the caller still waits. Writes to the caller's memory once, and
 //! reads none of it.
 
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use lazaret_profiles::class::Errno;
-
 use crate::container::Container;
+use crate::decide::EFAULT;
 use crate::verdict::Verdict;
 use crate::{limits, sys};
 
 /// `sizeof(struct sysinfo)` where `long` has 64 bits (`include/uapi/linux/sysinfo.h`).
 const SIZE: usize = 112;
-
-/// `EFAULT`: the caller's address cannot be written to.
-const EFAULT: Errno = Errno(14);
 
 /// Why the answer could not be made.
 #[derive(Debug, thiserror::Error)]

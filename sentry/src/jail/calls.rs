@@ -93,7 +93,11 @@ fn tracer_calls() -> Vec<Permit> {
     let seizing = vec![(0, Must::EqualWord(ptrace::SEIZE)), (3, Must::EqualWord(ptrace::OPTIONS))];
     let requests = ptrace::REQUESTS.map(|request| vec![(0, Must::EqualWord(request))]);
     let answers = ptrace::ANSWER_WORDS.map(|word| vec![(0, Must::EqualWord(ptrace::POKE)), (2, Must::EqualWord(word))]);
-    vec![("ptrace", [seizing].into_iter().chain(requests).chain(answers).collect()), ("wait4", Vec::new())]
+    vec![
+        ("ptrace", [seizing].into_iter().chain(requests).chain(answers).collect()),
+        ("wait4", Vec::new()),
+        ("waitid", Vec::new()),
+    ]
 }
 
 /// What the Rust and C libraries need for memory, threads, locks, time and the end.
@@ -154,7 +158,7 @@ mod tests {
     fn list_is_within_its_bound_and_starts_nothing() {
         let permits = permits(&DESCRIPTORS, false);
         assert!(permits.len() <= 45);
-        assert_eq!(super::permits(&DESCRIPTORS, true).len(), permits.len() + 2);
+        assert_eq!(super::permits(&DESCRIPTORS, true).len(), permits.len() + 3);
         for forbidden in [
             "execve",
             "execveat",
@@ -165,6 +169,7 @@ mod tests {
             "openat2",
             "ptrace",
             "wait4",
+            "waitid",
             "kill",
             "mount",
             "setns",

@@ -78,11 +78,36 @@ pub(crate) fn seize(pid: i32) -> Result<(), Errno> {
 /// The next change of a tracee of this thread; `None` when there is none and `is_patient` is not set. `ECHILD`: this
 /// thread has no tracee any more.
 pub(crate) fn wait(is_patient: bool) -> Result<Option<(i32, Change)>, Errno> {
+    wait4(-1, if is_patient { 0 } else { libc::WNOHANG })
+}
+
+/// The next change of tracee `pid`, without a wait for one.
+pub(crate) fn wait_for(pid: i32) -> Result<Option<(i32, Change)>, Errno> {
+    wait4(pid, libc::WNOHANG)
+}
+
+/// A tracee of this thread whose change has not been waited for yet, and still is not then; without a wait for one. `ECHILD`:
+/// this thread has no tracee any more.
+pub(crate) fn peek() -> Result<Option<i32>, Errno> {
+    // SAFETY: siginfo_t is plain integers, for which zero is a valid value; a process id of 0 means that nothing was told.
+    let mut told: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: waitid(2) writes one siginfo_t through the third argument, which is one and exclusively borrowed.
+    let code = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut told, options) };
+    if code < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: waitid(2) has set the process id, or left the zero.
+    let pid = unsafe { told.si_pid() };
+    Ok((pid != 0).then_some(pid))
+}
+
+fn wait4(whom: i32, more: c_int) -> Result<Option<(i32, Change)>, Errno> {
     let mut status: c_int = 0;
-    let options = libc::__WALL | libc::__WNOTHREAD | if is_patient { 0 } else { libc::WNOHANG };
+    let options = libc::__WALL | libc::__WNOTHREAD | more;
     // SAFETY: wait4(2) writes one int through the second argument, which is one and exclusively borrowed, and nothing
     // through the fourth, which is null.
-    let pid = unsafe { libc::wait4(-1, ptr::from_mut(&mut status), options, ptr::null_mut()) };
+    let pid = unsafe { libc::wait4(whom, ptr::from_mut(&mut status), options, ptr::null_mut()) };
     match pid {
         -1 => Err(last_errno()),
         0 => Ok(None),

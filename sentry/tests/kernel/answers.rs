@@ -127,8 +127,12 @@ fn flood_is_refused_to_the_last_and_counted_exactly() {
         c "umount2", $target, 0;"#,
         );
         assert_eq!(results, [(-1, EPERM)]);
-        let [flood] = audit.distinct().try_into().unwrap();
-        assert_eq!((flood.what.as_str(), flood.count), ("umount2 /mnt", 20_000));
+        let distinct = audit.distinct();
+        let count = |what: &str| distinct.iter().filter(|one| one.what == what).map(|one| one.count).sum::<u64>();
+        // Beyond the burst nothing is looked at that changes nothing.
+        let (seen, unseen) = (count("umount2 /mnt"), count("umount2 ?"));
+        assert_eq!(seen + unseen, 20_000, "{distinct:?}");
+        assert!(seen > 100 && unseen > 10_000, "{seen} {unseen}");
         let written = u64::try_from(audit.records().len()).unwrap();
         assert_eq!(written + audit.summary().dropped, 20_000);
         assert!(written > 100, "{written}");

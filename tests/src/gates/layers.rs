@@ -43,7 +43,7 @@ pub const FORBIDDEN: &[Edge] = &[
     Edge {
         from: "lazaret_sentry::handlers",
         to: &["lazaret_sentry::notify", "lazaret_sentry::ptrace", "lazaret_sentry::audit"],
-        because: "only the supervisor answers and records",
+        because: "only the court answers and records",
     },
     Edge {
         from: "lazaret::init",
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn lawful_edges_are_not() {
         for (path, text) in [
-            ("sentry/src/supervisor.rs", "use crate::{notify, audit, handlers};"),
+            ("sentry/src/court.rs", "use crate::{audit, handlers};"),
             ("sentry/src/handlers/sysinfo.rs", "use super::Answer; use crate::request::Request;"),
             ("runtime/src/lifecycle/create.rs", "use crate::{state, init, cgroup};"),
             ("runtime/src/spec/mod.rs", "use oci_spec::runtime::Spec;"),

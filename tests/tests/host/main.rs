@@ -53,6 +53,7 @@ mod sentry;
 mod sentry_memory;
 mod shim_faults;
 mod strict;
+mod stuck_memory;
 mod swaps;
 mod trace;
 mod turmoil;

@@ -27,6 +27,7 @@ mod processes;
 mod raw;
 mod report;
 mod sockets;
+mod stuck;
 mod supervised;
 mod surface;
 mod terminal;
@@ -48,6 +49,7 @@ fn acts() -> Vec<(&'static str, Act)> {
         terminal::ACTS,
         files::ACTS,
         identity::ACTS,
+        stuck::ACTS,
         supervised::ACTS,
         surface::ACTS,
         turmoil::ACTS,

@@ -1,28 +1,30 @@
-//! One thread for each container: takes a trapped call, has it judged, answers it, records it. The only place that
-//! answers and the only place that records, whichever interceptor brings the calls. What may take long is seen through
-//! by a thread of its own.
+//! What comes of one call, whoever brings it: judged, carried out, answered, recorded. The only place that answers and the only
+//! place that records.
 //!
-//! Started by `watch`. Whatever fails on the way is a refusal with a record; nothing falls through.
+//! Used by `crew`, on whatever thread. Whatever fails on the way is a refusal with a record; nothing falls through.
 
 use std::borrow::Cow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use lazaret_profiles::class::Errno;
 
 use crate::audit::{Audit, Kind};
+use crate::bucket::Bucket;
 use crate::container::Container;
-use crate::decide::{self, Decision, Facts};
+use crate::decide::{self, Decision, EFAULT, Facts};
+use crate::dispatch::Route;
 use crate::handlers::{connect, hostname, mount, sysinfo};
 use crate::handoff::FromSentry;
-use crate::interceptor::{Arrival, Caller, Interceptor};
+use crate::interceptor::{Caller, Interceptor};
 use crate::monitor::{Monitor, MonitorError};
 use crate::record::{Arguments, Level, Outcome, Record, VERSION};
 use crate::record_policy;
 use crate::request::{Reason, Request, Subject};
 use crate::tracee::{TraceeError, Tracees};
-use crate::verdict::{Registers, Verdict};
-use crate::{clock, copyin, limits, text};
+use crate::verdict::Verdict;
+use crate::{clock, text};
 
 /// What the threads of all containers share.
 #[derive(Debug)]
@@ -33,23 +35,59 @@ pub(crate) struct Shared {
     pub(crate) monitor: Monitor,
     /// Who calls.
     pub(crate) tracees: Tracees,
-    /// How many calls wait for their answer on a thread of their own.
-    pub(crate) pending: AtomicUsize,
-}
-
-/// One container and what traps its calls.
-#[derive(Debug)]
-pub(crate) struct Supervisor<I> {
-    interceptor: I,
-    court: Court,
+    /// Threads beside the first of each container.
+    pub(crate) extra: AtomicUsize,
+    /// Calls whose memory is being looked at.
+    pub(crate) looking: AtomicUsize,
+    /// Whether the main thread looks after those.
+    pub(crate) is_guarded: AtomicBool,
 }
 
 /// What decisions about one container are carried out and recorded with, on whatever thread.
 #[derive(Debug, Clone)]
-struct Court {
+pub(crate) struct Court {
     container: Arc<Container>,
-    shared: Arc<Shared>,
+    /// How many of its records may still be written.
+    bucket: Arc<Bucket>,
+    /// Held from the answer to its record, so that the records of one caller stand in the order of its calls, whichever threads
+    /// see to them.
+    order: Arc<Mutex<()>>,
+    pub(crate) shared: Arc<Shared>,
 }
+
+/// How far the memory of a caller could be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sight {
+    /// It was, or nothing hangs on it.
+    Clear,
+    /// Not within [`crate::limits::COPY_DEADLINE`].
+    Late,
+    /// Not at all, since too many others are being looked at.
+    Crowded,
+}
+
+impl Sight {
+    /// What becomes of a decision that hangs on memory which was not seen.
+    fn limit(self, decision: Decision) -> Decision {
+        match (self, decision) {
+            (Self::Late, Decision::WriteSysinfo { .. }) => Decision::Fail(EFAULT),
+            (Self::Crowded, Decision::WriteSysinfo { .. } | Decision::Fail(EFAULT)) => Decision::Fail(EAGAIN),
+            (_, decision) => decision,
+        }
+    }
+
+    /// For the record.
+    fn trouble(self) -> Option<&'static str> {
+        match self {
+            Self::Clear => None,
+            Self::Late => Some("what the call points to could not be read in time"),
+            Self::Crowded => Some("too many other calls were being looked at"),
+        }
+    }
+}
+
+/// `EAGAIN`: too many calls are being looked at.
+const EAGAIN: Errno = Errno(11);
 
 /// The executable of a caller that was gone before it could be told.
 const UNKNOWN: &str = "?";
@@ -74,91 +112,63 @@ enum CallError {
     System(#[from] sysinfo::SysinfoError),
 }
 
-impl<I: Interceptor + Send + 'static> Supervisor<I> {
+impl Court {
     /// Of this container.
-    pub(crate) fn new(interceptor: I, container: Container, shared: Arc<Shared>) -> Self {
-        Self { interceptor, court: Court { container: Arc::new(container), shared } }
-    }
-
-    /// Serves until no task is left under the filter.
-    pub(crate) fn serve(mut self) -> Result<(), I::Error> {
-        loop {
-            match self.interceptor.receive()? {
-                Arrival::Call(caller, registers) => self.handle(caller, registers)?,
-                Arrival::Nothing => {}
-                Arrival::End => return Ok(()),
-            }
+    pub(crate) fn new(container: Container, shared: Arc<Shared>) -> Self {
+        Self {
+            container: Arc::new(container),
+            bucket: Arc::new(Bucket::full(Instant::now())),
+            order: Arc::default(),
+            shared,
         }
     }
 
-    fn handle(&mut self, caller: Caller, registers: Registers) -> Result<(), I::Error> {
-        let request = copyin::request(registers);
-        let facts = self.court.facts(caller, &request);
-        if request.must_still_wait() && !self.interceptor.is_waiting(caller) {
+    /// Whether the call is refused whatever its memory holds, and the records of the container have had enough of such calls:
+    /// then nothing of it needs to be looked at.
+    pub(crate) fn needs_no_look(&self, route: Route) -> bool {
+        let is_refused = match route {
+            Route::Refuse(..) => true,
+            Route::Mount | Route::Unmount => !self.container.may_mount,
+            Route::Name { .. } => !self.container.may_set_hostname,
+            Route::Sysinfo | Route::Connect => false,
+        };
+        is_refused && self.bucket.is_empty(Instant::now())
+    }
+
+    /// Judges a call, carries the decision out, answers and records. `is_ours` is asked once, when nothing of the caller's
+    /// memory is needed any more: where somebody else has answered meanwhile, that is the end of it.
+    pub(crate) fn settle<I: Interceptor>(
+        &self,
+        interceptor: &mut I,
+        (caller, request): (Caller, Request),
+        sight: Sight,
+        is_ours: impl FnOnce() -> bool,
+    ) -> Result<(), I::Error> {
+        let facts = self.facts(caller, &request);
+        if request.must_still_wait() && !interceptor.is_waiting(caller) {
             // Killed meanwhile: what was read may be another process's. Nothing is decided and nobody to be answered.
+            is_ours();
             return Ok(());
         }
-        let decided = facts.map(|facts| decide::decide(&request, facts));
-        match decided {
-            Ok(decision) if decision.may_take_long() => self.defer((caller, request), decision),
-            decided => self.court.conclude(&mut self.interceptor, (caller, request), decided),
-        }
-    }
-
-    /// Has a thread of its own see the decision through, where one can, so that nobody else waits for it.
-    fn defer(&mut self, (caller, request): (Caller, Request), decision: Decision) -> Result<(), I::Error> {
-        let Some(mut interceptor) = self.interceptor.second() else {
-            return self.court.conclude(&mut self.interceptor, (caller, request), Ok(decision));
-        };
-        let Some(place) = Place::take(&self.court.shared) else {
-            return self.court.conclude(&mut self.interceptor, (caller, request), Ok(Decision::Fail(EAGAIN)));
-        };
-        let (court, deferred) = (self.court.clone(), request.clone());
-        let work = move || {
-            let _place = place;
-            match court.conclude(&mut interceptor, (caller, deferred), Ok(decision)) {
-                // What makes the listener useless is told by whoever receives on it.
-                Ok(()) | Err(_) => {}
+        let decided = facts.map(|facts| sight.limit(decide::decide(&request, facts)));
+        let judged = match decided {
+            Ok(answer @ Decision::WriteSysinfo { .. }) => {
+                let judged = self.carry_out(caller, answer);
+                is_ours().then_some(judged)
             }
+            decided => is_ours().then(|| decided.and_then(|decision| self.carry_out(caller, decision))),
         };
-        match std::thread::Builder::new().stack_size(limits::THREAD_STACK).spawn(work) {
-            Ok(_detached) => Ok(()),
-            Err(_no_thread) => {
-                self.court.conclude(&mut self.interceptor, (caller, request), Ok(Decision::Fail(EAGAIN)))
-            }
-        }
+        judged.map_or(Ok(()), |judged| self.conclude(interceptor, (caller, request), sight, judged))
     }
-}
 
-/// `EAGAIN`: too many calls wait for their answer.
-const EAGAIN: Errno = Errno(11);
-
-/// One of the threads that wait for an answer.
-struct Place(Arc<Shared>);
-
-impl Place {
-    fn take(shared: &Arc<Shared>) -> Option<Self> {
-        let more = |taken: usize| (taken < limits::PENDING).then_some(taken + 1);
-        shared.pending.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
-        Some(Self(Arc::clone(shared)))
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.pending.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Court {
-    /// Carries a decision out, answers and records. An error on the way is a refusal.
+    /// Answers and records. An error on the way is a refusal.
     fn conclude<I: Interceptor>(
         &self,
         interceptor: &mut I,
         (caller, request): (Caller, Request),
-        decided: Result<Decision, CallError>,
+        sight: Sight,
+        judged: Result<(Verdict, Finding), CallError>,
     ) -> Result<(), I::Error> {
-        let judged = decided.and_then(|decision| self.carry_out(caller, decision));
         let judged = judged.and_then(|(verdict, finding)| {
             let is_possible = I::GIVES_DESCRIPTORS || !matches!(verdict, Verdict::AddFd(_));
             is_possible.then_some((verdict, finding)).ok_or(CallError::NoDescriptor)
@@ -167,13 +177,16 @@ impl Court {
         if matches!(verdict, Verdict::Kill) {
             finding.error = self.have_killed(&request);
         }
+        finding.error = finding.error.or_else(|| sight.trouble().map(str::to_owned));
         let (errno, value) = (errno(&verdict), value(&verdict));
         let level = self.level(&request, &finding);
         let kind = self.kind(level, &request, &finding);
         // The caller stands still until it is answered, so that its executable is the one that called.
-        let executable = self.shared.audit.wants(level, &kind).then(|| self.shared.tracees.executable(caller.pid));
+        let executable =
+            self.shared.audit.wants(level, &kind, &self.bucket).then(|| self.shared.tracees.executable(caller.pid));
+        let _in_order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let is_delivered = interceptor.answer(caller, verdict)?;
-        self.shared.audit.put(level, kind, |kind| {
+        self.shared.audit.put(level, kind, &self.bucket, |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
             record((caller, executable), (level, request), (errno.map(errno_name), value), finding, kind)
         });
