@@ -2,6 +2,7 @@
 
 pub(crate) mod configuration;
 pub(crate) mod exec;
+pub(crate) mod judge;
 pub(crate) mod policy;
 mod records;
 pub(crate) mod trace;
@@ -223,9 +224,13 @@ pub(crate) enum Verb {
     /// Print what a mode does with each system call, and why
     Syscalls(Syscalls),
     /// Try each feature of the kernel that lazaret uses, and print what each gap costs
-    Doctor(Doctor),
+    Doctor(judge::Doctor),
     /// Judge what is to be launched, offline
     Policy(policy::Policy),
+    /// Judge this node: kernel, files and modes, engines, every container, policy
+    Check(judge::Check),
+    /// Judge from outside what really holds of a container
+    Verify(judge::Verify),
     /// Not supported
     #[command(hide = true)]
     Checkpoint(Ignored),
@@ -249,8 +254,9 @@ impl Verb {
             Self::Do(_) | Self::Trace(_) => Some(0),
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
-            Self::Features | Self::Syscalls(_) | Self::Doctor(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
+            Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
             Self::Policy(_) | Self::Config(_) | Self::Schema(_) => None,
+            Self::Doctor(_) | Self::Check(_) | Self::Verify(_) => None,
         }
     }
 }
@@ -347,16 +353,6 @@ pub(crate) struct Syscalls {
     /// A seccomp profile (the object linux.seccomp, or a whole config.json) to show beside the mode
     #[arg(long, value_name = "FILE")]
     pub(crate) profile: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-#[command(
-    after_help = "The exit status is 0 where sandbox mode can run, else 1.\n\nExample:\n  lazaret doctor -o json"
-)]
-pub(crate) struct Doctor {
-    /// Form of the report
-    #[arg(long, short, value_enum, default_value_t = Format::Table, value_name = "FORM")]
-    pub(crate) output: Format,
 }
 
 #[derive(Debug, Args)]
@@ -459,6 +455,8 @@ mod tests {
             "spec -b /b",
             "features",
             "doctor -o json",
+            "check --json --host /node",
+            "verify --json ID",
             "exec --pid-file /p --process /f --tty --console-socket /s --detach ID",
             "checkpoint --image-path /i --status-fd 3 ID",
             "restore --image-path /i ID",

@@ -15,7 +15,7 @@ use crate::sys::clone::{self, UsernsHolder};
 mod lease;
 
 use lease::RANGES;
-pub use lease::{Lease, RANGE_LENGTH, inhabitants, leased_ids, release, release_of};
+pub use lease::{LEASES, Lease, RANGE_LENGTH, inhabitants, leased_ids, release, release_of};
 
 /// Why a mapping could not be had.
 #[derive(Debug, thiserror::Error)]

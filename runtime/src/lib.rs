@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod causes;
 pub mod cgroup;
 pub mod channel;
+pub mod check;
 pub mod config;
 mod connect;
 mod credentials;

@@ -1,9 +1,11 @@
 //! The verbs that print what they find: `list`, `ps`, `events`. Called by `main`; what they find is the library's.
 
 mod doctor;
+mod judgement;
 
 use std::io::{self, Write as _};
 
+use lazaret::check;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, Listed, ListedCall, Process};
 use lazaret::options::Options;
@@ -85,13 +87,29 @@ pub(crate) fn events(options: &Options, arguments: &cli::Events) -> Printed {
 }
 
 /// `doctor`, and whether sandbox mode can run.
-pub(crate) fn doctor(arguments: &cli::Doctor) -> (io::Result<()>, bool) {
+pub(crate) fn doctor(arguments: &cli::judge::Doctor) -> (io::Result<()>, bool) {
     let report = lazaret::doctor::examine();
     let printed = match arguments.output {
         Format::Json => pretty(&report),
         Format::Table => text(&doctor::text(&report)),
     };
     (printed, report.sandbox)
+}
+
+/// `check`, and whether nothing fails.
+pub(crate) fn check(options: &Options, arguments: &cli::judge::Check) -> Result<(io::Result<()>, bool), Error> {
+    let request = check::Request { host: arguments.host.clone() };
+    Ok(judged(&check::node(options, &request)?, arguments.json))
+}
+
+/// `verify`, and whether nothing fails.
+pub(crate) fn verify(options: &Options, arguments: &cli::judge::Verify) -> Result<(io::Result<()>, bool), Error> {
+    Ok(judged(&check::container(options, &arguments.id)?, arguments.json))
+}
+
+fn judged(report: &check::Report, json: bool) -> (io::Result<()>, bool) {
+    let printed = if json { pretty(report) } else { text(&judgement::text(report)) };
+    (printed, report.holds())
 }
 
 /// `syscalls`.

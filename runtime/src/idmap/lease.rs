@@ -12,7 +12,7 @@ use super::{IdmapError, parse_map};
 use crate::spec::container::{IdMappings, IdRange};
 
 /// Where the leases stand; one place for the machine.
-const LEASES: &str = "/run/lazaret-ids";
+pub const LEASES: &str = "/run/lazaret-ids";
 /// First id of the first range. Above what distributions, systemd and subuid files hand out, below 2^31, where some
 /// programs still take ids for signed (systemd's UIDS-GIDS document).
 const FIRST_ID: u32 = 0x7000_0000;

@@ -21,13 +21,13 @@ const BELOW: &str = r#"
 "#;
 
 /// `SECCOMP_RET_ERRNO` with ENOSYS.
-const ENOSYS: &str = "50026";
+pub(crate) const ENOSYS: &str = "50026";
 /// `SECCOMP_RET_ERRNO` with EAGAIN.
 const EAGAIN: &str = "5000b";
 /// `SECCOMP_RET_KILL_PROCESS`.
 const KILL: &str = "80000000";
 
-fn below(action: &str, calls: &[libc::c_long]) -> Lazaret {
+pub(crate) fn below(action: &str, calls: &[libc::c_long]) -> Lazaret {
     let numbers = calls.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     Lazaret::new().run_by(&["perl", "-e", BELOW, action, &numbers])
 }
@@ -99,7 +99,7 @@ fn without_landlock_strict_mode_alone_is_said_to_be_refused_and_is() {
 
 #[test]
 #[ignore = "needs root: namespaces, seccomp, ptrace"]
-fn below_a_supervisor_the_listener_is_missing_and_the_tracer_is_not() {
+pub(crate) fn below_a_supervisor_the_listener_is_missing_and_the_tracer_is_not() {
     let lazaret = supervised(&[], false);
     let outcome = lazaret.verb(&["doctor", "-o", "json"]).expect(0);
     let report = report(&outcome);

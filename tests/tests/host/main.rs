@@ -14,6 +14,7 @@
 mod attacks;
 mod audit;
 mod bad_input;
+mod check;
 mod command_do;
 mod config_tricks;
 mod configuration;

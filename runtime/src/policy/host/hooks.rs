@@ -10,7 +10,7 @@ use crate::spec::container::Container;
 use crate::spec::hooks::Hook;
 
 /// One absolute path a line, `#` begins a comment; it counts only if root alone may change it.
-const LIST: &str = "/etc/lazaret/allowed-hooks";
+pub const LIST: &str = "/etc/lazaret/allowed-hooks";
 /// Largest list that is read, in bytes.
 const LIMIT: u64 = 64 << 10;
 
@@ -55,9 +55,15 @@ impl AllowedHooks {
     }
 
     /// The list `text` of `file`. A relative path can match no hook.
-    pub(in crate::policy) fn parse(file: PathBuf, text: &str) -> Self {
+    pub(crate) fn parse(file: PathBuf, text: &str) -> Self {
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         Self { file, programs: lines.filter(|line| !line.is_empty()).map(PathBuf::from).collect() }
+    }
+
+    /// The programs that the list names.
+    #[must_use]
+    pub fn programs(&self) -> &[PathBuf] {
+        &self.programs
     }
 
     /// The file that an administrator changes.
