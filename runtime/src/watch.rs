@@ -5,6 +5,7 @@
 //! the sentry dies first, every trapped call already fails in the kernel (ENOSYS); the container is killed, and the
 //! reason is written to its state.
 
+use std::cell::LazyCell;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -289,7 +290,10 @@ impl Watched {
     /// Has a connect made for the workload. What the sentry says is alleged: the worker does nothing that the caller may not.
     fn connect(&mut self, ticket: u64, who: (i32, i32), address: &[u8]) {
         let init = self.init.as_fd();
-        let work = || connect::carry_out(init, who, address);
+        let (root, id) = (&self.root, &self.id);
+        let cgroup = LazyCell::new(|| state::peek(root, id).ok().and_then(|state| state.cgroup));
+        let is_frozen = || cgroup.as_ref().is_some_and(|cgroup| cgroup.is_frozen().unwrap_or(false));
+        let work = || connect::carry_out(init, who, address, is_frozen);
         if let Err(error) = self.workers.start(ticket, limits::CONNECT_DEADLINE, &[init], work) {
             self.tell(ticket, worker::errno(error));
         }

@@ -45,6 +45,14 @@ pub enum ToSentry {
     },
 }
 
+/// `ERESTARTNOINTR` of include/linux/errno.h, as an errno of [`Answer::Errno`]: the kernel issues the call anew. Only for
+/// a caller that a frost or a signal waits for; another one would see the number.
+pub const RESTART: i32 = 513;
+
+/// `ERESTARTSYS`, likewise: the call fails with `EINTR` if a signal is handled whose handler was installed without
+/// `SA_RESTART`, and is issued anew otherwise.
+pub const RESTART_UNLESS_HANDLED: i32 = 512;
+
 /// What came of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

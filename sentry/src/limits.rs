@@ -21,8 +21,12 @@ pub const WORKERS: usize = 32;
 /// Longest socket address that is copied: `sizeof(struct sockaddr_storage)`, as in connect(2).
 pub const SOCKET_ADDRESS: usize = 128;
 
-/// How long a connect may take before its caller gets ETIMEDOUT. Until then no signal but a deadly one reaches it.
+/// How long a connect may take before its caller gets ETIMEDOUT.
 pub const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// How often a connect that takes longer looks whether its caller is wanted: by a signal, or by a pause, which waits some
+/// seconds for that.
+pub const CONNECT_LOOK: Duration = Duration::from_millis(50);
 
 /// Threads of all containers beside the first of each: so many calls may wait for an answer, or for a page of their caller's
 /// memory, at a time. A further one that hangs on memory gets EAGAIN, or is refused as it would be anyway.

@@ -42,9 +42,13 @@ pub(super) fn connect(
     rights.take()?;
     // The change of credentials has taken it back.
     worker::die_with(us)?;
+    let at_once = || {
+        channel::send(channel, &FromAgent::Connecting, None).map_err(broken)?;
+        sys::socket::connect(socket, address)
+    };
     let domain = rustix::net::sockopt::socket_domain(socket)?;
     if domain != AddressFamily::UNIX {
-        return sys::socket::connect(socket, address);
+        return at_once();
     }
     match path_of(address) {
         Some(path) => {
@@ -58,7 +62,7 @@ pub(super) fn connect(
         // Landlock keeps a sandbox from the abstract sockets of a network namespace that it shares; that wall would not
         // stand around us.
         None if caller.shares_network && is_abstract(address) => Err(io::Error::from_raw_os_error(libc::EPERM)),
-        None => sys::socket::connect(socket, address),
+        None => at_once(),
     }
 }
 

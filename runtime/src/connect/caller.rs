@@ -78,6 +78,24 @@ impl Caller {
         procfs::status(&self.proc).map(|_status| found)
     }
 
+    /// Whether somebody traces it.
+    ///
+    /// # Errors
+    /// `ESRCH` when it is gone.
+    pub(super) fn is_traced(&self) -> io::Result<bool> {
+        let status = procfs::status(&self.proc)?;
+        Ok(field(&status, "TracerPid:").is_some_and(|tracer| tracer.trim() != "0"))
+    }
+
+    /// Whether a signal waits that the kernel would interrupt its call for, whoever takes it: one to the thread, or to
+    /// its process when that has no other thread.
+    ///
+    /// # Errors
+    /// `ESRCH` when it is gone.
+    pub(super) fn has_signal(&self) -> io::Result<bool> {
+        Ok(is_called(&procfs::status(&self.proc)?))
+    }
+
     /// The process that the thread is of.
     fn process(&self) -> io::Result<Pid> {
         let status = procfs::status(&self.proc)?;
@@ -108,9 +126,35 @@ impl Rights {
     }
 }
 
+/// Whether `/proc/PID/status` (proc_pid_status(5)) tells of a signal that is neither blocked nor ignored.
+fn is_called(status: &str) -> bool {
+    let set = |name| field(status, name).and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
+    let is_alone = field(status, "Threads:").is_some_and(|count| count.trim() == "1");
+    let shared = set("ShdPnd:").filter(|_pending| is_alone);
+    let pending = set("SigPnd:").unwrap_or(0) | shared.unwrap_or(0);
+    pending & !set("SigBlk:").unwrap_or(u64::MAX) & !set("SigIgn:").unwrap_or(u64::MAX) != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_calls_whom_it_reaches_in_any_case() {
+        let status = |threads: u32, [own, shared, blocked, ignored]: [u64; 4]| {
+            format!(
+                "Threads:\t{threads}\nSigQ:\t1/2\nSigPnd:\t{own:016x}\nShdPnd:\t{shared:016x}\n\
+                 SigBlk:\t{blocked:016x}\nSigIgn:\t{ignored:016x}\n"
+            )
+        };
+        assert!(!is_called(&status(1, [0, 0, 0, 0])));
+        assert!(is_called(&status(7, [0x200, 0, 0, 0])));
+        assert!(is_called(&status(1, [0, 0x200, 0, 0])));
+        assert!(!is_called(&status(2, [0, 0x200, 0, 0])), "another thread may take it");
+        assert!(!is_called(&status(1, [0x200, 0x200, 0x200, 0])));
+        assert!(!is_called(&status(1, [0x200, 0x200, 0, 0x200])));
+        assert!(!is_called("SigPnd:\t0000000000000200\n"), "what is not told reaches nobody");
+    }
 
     #[test]
     fn rights_are_the_effective_ones() {

@@ -5,10 +5,12 @@
 //! can exchange then, and has an agent with the caller's own rights, root and working directory follow the path, once.
 //! What the path has led to is judged with the host's rights ([`engines`]) before the agent connects to that very file.
 //! Sockets that are no unix sockets are connected by the agent at once: only a unix socket can be an engine's.
+//! A connect whose caller is wanted elsewhere is called back ([`recall`]).
 
 mod agent;
 mod caller;
 mod engines;
+mod recall;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -21,12 +23,15 @@ use crate::channel::{self, ChannelError};
 use crate::sys;
 use crate::worker;
 use caller::Caller;
+use recall::Recall;
 
 /// What the agent says.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum FromAgent {
     /// The path leads to the file that comes along.
     Found,
+    /// There is no path to follow: it connects.
+    Connecting,
     /// It is done: 0, or the errno that the caller gets.
     Done(i32),
 }
@@ -36,19 +41,31 @@ enum FromAgent {
 struct Connect;
 
 /// Connects descriptor `fd` of the thread `pid` to `address`, a `struct sockaddr`. The thread has to be of the container
-/// of the process behind `init`. To be called in a process of its own, with the host's rights.
-pub(crate) fn carry_out(init: BorrowedFd<'_>, (pid, fd): (i32, i32), address: &[u8]) -> Answer {
-    steps(init, (pid, fd), address).unwrap_or_else(worker::errno)
+/// of the process behind `init`. Gives up with [`lazaret_sentry::handoff::RESTART`] when `is_to_stand_still`, asked
+/// now and then, says that the container is to be stopped. To be called in a process of its own, with the host's rights.
+pub(crate) fn carry_out(
+    init: BorrowedFd<'_>,
+    (pid, fd): (i32, i32),
+    address: &[u8],
+    is_to_stand_still: impl Fn() -> bool,
+) -> Answer {
+    steps(init, (pid, fd), address, &is_to_stand_still).unwrap_or_else(worker::errno)
 }
 
-fn steps(init: BorrowedFd<'_>, (pid, fd): (i32, i32), address: &[u8]) -> io::Result<Answer> {
+fn steps(
+    init: BorrowedFd<'_>,
+    (pid, fd): (i32, i32),
+    address: &[u8],
+    is_to_stand_still: &dyn Fn() -> bool,
+) -> io::Result<Answer> {
     // The container's root may not look into this process, which has a copy of the monitor's memory.
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
     let caller = Caller::open(pid, init)?;
     let socket = caller.descriptor(fd)?;
     let (ours, theirs) = channel::pair().map_err(io::Error::other)?;
     let us = rustix::process::getpid();
-    let (_agent, _pidfd) = sys::clone::fork(|| {
+    let recall = Recall::of(&caller, &socket, is_to_stand_still);
+    let (_pid, agent) = sys::clone::fork(|| {
         let keep = [theirs.as_fd(), socket.as_fd(), init].into_iter().chain(caller.descriptors());
         let keep: Vec<BorrowedFd<'_>> = keep.collect();
         let alone = sys::clone::close_all_but_from(3, &keep).and_then(|()| worker::die_with(us));
@@ -57,16 +74,27 @@ fn steps(init: BorrowedFd<'_>, (pid, fd): (i32, i32), address: &[u8]) -> io::Res
         u8::from(channel::send(&theirs, &FromAgent::Done(done), None).is_err())
     })?;
     drop(theirs);
-    converse(&ours)
+    converse(&ours, &agent, recall)
 }
 
 /// Hears the agent to its end, and judges what it has found.
-fn converse(agent: &OwnedFd) -> io::Result<Answer> {
+fn converse(agent: &OwnedFd, pidfd: &OwnedFd, mut recall: Recall<'_>) -> io::Result<Answer> {
+    let mut has_begun = false;
     loop {
+        if !recall::speaks(agent)? {
+            match recall.errno(has_begun) {
+                Some(errno) => return recall.carry_out((agent, pidfd), errno),
+                None => continue,
+            }
+        }
         match channel::receive::<FromAgent>(agent).map_err(broken)? {
             (FromAgent::Done(errno), _) => return Ok(Answer::Errno(errno)),
             (FromAgent::Found, Some(file)) if engines::is_engine(&file)? => return Ok(Answer::Forbidden),
-            (FromAgent::Found, Some(_)) => channel::send(agent, &Connect, None).map_err(broken)?,
+            (FromAgent::Found, Some(_)) => {
+                channel::send(agent, &Connect, None).map_err(broken)?;
+                has_begun = true;
+            }
+            (FromAgent::Connecting, _) => has_begun = true,
             (FromAgent::Found, None) => return Err(io::ErrorKind::InvalidData.into()),
         }
     }

@@ -53,6 +53,7 @@ mod rootless;
 mod sentry;
 mod sentry_memory;
 mod shim_faults;
+mod slow_connects;
 mod strict;
 mod stuck_memory;
 mod swaps;

@@ -26,6 +26,7 @@ mod nested;
 mod processes;
 mod raw;
 mod report;
+mod slow;
 mod sockets;
 mod stuck;
 mod supervised;
@@ -52,6 +53,7 @@ fn acts() -> Vec<(&'static str, Act)> {
         stuck::ACTS,
         supervised::ACTS,
         surface::ACTS,
+        slow::ACTS,
         turmoil::ACTS,
         honest::ACTS,
     ]
