@@ -37,4 +37,5 @@ pub const TARGETS: &[Target] = &[
     Target { name: "profile", run: targets::profile::run, words: &[] },
     Target { name: "program", run: targets::program::run, words: &[] },
     Target { name: "record", run: targets::record::run, words: targets::record::WORDS },
+    Target { name: "settings", run: targets::settings::run, words: targets::settings::WORDS },
 ];

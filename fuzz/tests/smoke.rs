@@ -85,6 +85,7 @@ mod tests {
         pods,
         profile,
         program,
-        record
+        record,
+        settings
     );
 }

@@ -1,5 +1,6 @@
 //! The one error of the library: what failed, as a stable number, an exit status and a hint.
 
+use crate::annotations::AnnotationError;
 use crate::bundle::BundleError;
 use crate::causes;
 use crate::cgroup::CgroupError;
@@ -31,6 +32,9 @@ pub enum Error {
     /// The node's configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// An annotation of the bundle.
+    #[error(transparent)]
+    Annotation(#[from] AnnotationError),
     /// The bundle could not be read.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -137,6 +141,7 @@ impl Error {
     pub fn code(&self) -> u32 {
         match self {
             Self::Config(error) => error.code(),
+            Self::Annotation(error) => error.code(),
             Self::Bundle(error) => error.code(),
             Self::Spec(error) => error.code(),
             Self::Policy(error) => error.code(),
@@ -179,6 +184,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Annotation(error) => error.hint(),
             Self::Bundle(error) => error.hint(),
             Self::Spec(error) => error.hint(),
             Self::Policy(error) => error.hint(),
@@ -225,7 +231,10 @@ impl Error {
             | Self::RecordPolicy(_)
             | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
-            Self::Policy(_) | Self::Nested(_) | Self::PodSecurity(PodSecurityError::Violated { .. }) => Kind::Denied,
+            Self::Annotation(_)
+            | Self::Policy(_)
+            | Self::Nested(_)
+            | Self::PodSecurity(PodSecurityError::Violated { .. }) => Kind::Denied,
             Self::PodSecurity(_) => Kind::Invalid,
             Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,
             Self::State(StateError::Io { .. } | StateError::Malformed { .. } | StateError::Transition { .. })

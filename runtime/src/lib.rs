@@ -5,6 +5,7 @@
 //! `rootfs` and `stage` and keeps what it did in `state`. `init` is the code that runs inside the new namespaces; it
 //! sees nothing of the host side. The only unsafe code stands in `sys`.
 
+pub mod annotations;
 mod broker;
 pub mod bundle;
 pub mod causes;

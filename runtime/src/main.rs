@@ -16,7 +16,7 @@ use clap::Parser as _;
 use lazaret::config::Sources;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome, TraceRequest};
-use lazaret::options::{Mode, Options};
+use lazaret::options::Options;
 use lazaret::rootless;
 
 use cli::{Cli, Verb};
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     if let Err(error) = become_root_inside(&options, &cli.verb) {
         return report(&error, error.exit_status());
     }
-    if let Err(error) = seal(&cli.verb, options.mode, &options.root) {
+    if let Err(error) = seal(&cli.verb, &options) {
         return refuse(&format!("could not protect lazaret's own executable from the container: {error}"));
     }
     match prepare_process(&cli.verb).map_err(|error| error.to_string()) {
@@ -78,14 +78,14 @@ fn become_root_inside(options: &Options, verb: &Verb) -> Result<(), Error> {
 
 /// Before anything else, for the verbs whose child will be inside a container. A container that is joined has its own
 /// mode, whatever was asked for; of one that nobody knows the worst is assumed.
-fn seal(verb: &Verb, mode: Mode, root: &std::path::Path) -> std::io::Result<()> {
+fn seal(verb: &Verb, options: &Options) -> std::io::Result<()> {
     if verb.passes_on().is_none() {
         return Ok(());
     }
     let joined = if let Verb::Exec(exec) = verb { Some(&exec.id) } else { None };
-    let mode_of = |id: &String| lazaret::state::peek(root, id).map_or(Mode::Native, |state| state.mode);
-    let mode = joined.map_or(mode, mode_of);
-    let out_of_reach = mode.is_confined() && lazaret::sealed::belongs_to_root_alone()?;
+    let is_native = |id: &String| !lazaret::state::peek(&options.root, id).is_ok_and(|state| state.mode.is_confined());
+    let may_be_native = joined.map_or_else(|| options.may_be_native(), is_native);
+    let out_of_reach = !may_be_native && lazaret::sealed::belongs_to_root_alone()?;
     if out_of_reach {
         return Ok(());
     }

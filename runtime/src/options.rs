@@ -34,6 +34,14 @@ pub struct Options {
     pub rules: Rules,
 }
 
+impl Options {
+    /// Whether a container may run in native mode, by these options or by an annotation that they allow.
+    #[must_use]
+    pub fn may_be_native(&self) -> bool {
+        self.mode == Mode::Native || self.rules.allows_annotation("mode")
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {

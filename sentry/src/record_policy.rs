@@ -104,6 +104,23 @@ impl Policy {
         self.rules.first().filter(|rule| rule.is_without_conditions()).map(|rule| rule.level)
     }
 
+    /// Whether these write down everything that `other` do. Of rules that is not asked: only the same ones do.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        let rank = |level: Level| Level::ALL.iter().position(|known| *known == level);
+        match (self.single(), other.single()) {
+            (Some(own), Some(other)) => rank(own) >= rank(other),
+            (Some(Level::RequestResponse), None) => true,
+            (Some(_) | None, _) => self == other,
+        }
+    }
+
+    /// The choice in a few words, as TOML.
+    #[must_use]
+    pub fn said(&self) -> String {
+        self.single().map_or_else(|| "(rules of a file)".to_owned(), |level| format!("{:?}", level.name()))
+    }
+
     /// How many rules there are.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -13,3 +13,4 @@ pub mod pods;
 pub mod profile;
 pub mod program;
 pub mod record;
+pub mod settings;

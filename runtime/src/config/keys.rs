@@ -60,6 +60,17 @@ pub const KEYS: &[Key] = &[
         "",
         "limits where the bundle sets none",
     ),
+    key(
+        "annotations",
+        Kind::Table(&[key(
+            "allow",
+            Kind::Words(&["mode", "record-level"]),
+            "[]",
+            "annotations `lazaret.dev/…` of a pod that may also loosen what the node says",
+        )]),
+        "",
+        "annotations of pods",
+    ),
     key("BinaryName", Kind::Text, "", RUNC),
     key("TypeUrl", Kind::Text, "", RUNC),
     key("ConfigPath", Kind::Text, "", RUNC),

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use lazaret_sentry::record::Level;
 use lazaret_sentry::record_policy::Policy;
 
 use super::{ConfigError, Freedom, Loaded, Origin};
@@ -59,25 +58,10 @@ impl Overrides {
             return refused("--nested", "nested", "true".to_owned(), "false".to_owned());
         }
         if let Some(records) = &self.records
-            && !records_at_least(records, &configured.records)
+            && !records.covers(&configured.records)
         {
-            return refused("--record-level", "records", said(records), said(&configured.records));
+            return refused("--record-level", "records", records.said(), configured.records.said());
         }
         Ok(())
     }
-}
-
-/// Whether `asked` writes down everything that `configured` does. Of rules that is not asked: only the same ones do.
-pub(crate) fn records_at_least(asked: &Policy, configured: &Policy) -> bool {
-    let rank = |level: Level| Level::ALL.iter().position(|known| *known == level);
-    match (asked.single(), configured.single()) {
-        (Some(asked), Some(configured)) => rank(asked) >= rank(configured),
-        (Some(Level::RequestResponse), None) => true,
-        _ => asked == configured,
-    }
-}
-
-/// A choice of records in a few words.
-fn said(policy: &Policy) -> String {
-    policy.single().map_or_else(|| "rules of a file".to_owned(), |level| level.name().to_owned())
 }

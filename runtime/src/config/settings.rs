@@ -71,6 +71,7 @@ impl Configuration {
                 privileged: look
                     .word(&["privileged"], |word| find(Privileged::ALL, Privileged::name, word))?
                     .unwrap_or_default(),
+                annotations: look.texts(&["annotations", "allow"])?.unwrap_or_default(),
                 pids: look.count(&["limits", "pids"])?.unwrap_or(SANDBOX_PIDS),
             },
         })
@@ -107,6 +108,14 @@ impl Look<'_> {
             None => Ok(None),
             Some(Set { value: Value::Count(value), .. }) => Ok(Some(*value)),
             Some(set) => Err(refused(path, set, "a number is wanted")),
+        }
+    }
+
+    fn texts(&self, path: &[&str]) -> Result<Option<Vec<String>>, ConfigError> {
+        match self.set(path) {
+            None => Ok(None),
+            Some(Set { value: Value::Texts(values), .. }) => Ok(Some(values.clone())),
+            Some(set) => Err(refused(path, set, "a list is wanted")),
         }
     }
 

@@ -20,12 +20,12 @@ fn nothing_is_the_defaults_and_every_key_changes_what_it_says() {
     assert_eq!((cgroup_driver, records, rules), (options.cgroup_driver, options.records, options.rules));
     assert_eq!(command_line, Freedom::Set);
     let text = "mode = \"strict\"\ninterceptor = \"ptrace\"\ncgroup_driver = \"systemd\"\nnested = true\nrecords = \"None\"\n\
-                privileged = \"refuse\"\ncommand_line = \"tighten\"\nlimits.pids = 7\n";
+                privileged = \"refuse\"\ncommand_line = \"tighten\"\nlimits.pids = 7\nannotations.allow = [\"mode\"]\n";
     let all = of(text).unwrap().configuration;
     assert_eq!((all.mode, all.interceptor, all.nested), (Mode::Strict, Interceptor::Ptrace, true));
     assert_eq!((all.cgroup_driver, all.records.single()), (Driver::Systemd, Some(Level::None)));
     assert_eq!((all.rules.privileged, all.rules.pids), (Privileged::Refuse, 7));
-    assert_eq!(all.command_line, Freedom::Tighten);
+    assert_eq!((all.command_line, all.rules.annotations), (Freedom::Tighten, vec!["mode".to_owned()]));
     assert_eq!(of("SystemdCgroup = true").unwrap().configuration.cgroup_driver, Driver::Systemd);
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::annotations;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
@@ -39,6 +40,7 @@ fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created,
 pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Opening) -> Result<launch::Launched, Error> {
     let bundle = Bundle::load(&request.bundle)?;
     let mut container = spec::check(&bundle)?;
+    let options = &annotations::apply(options, &container.annotations)?;
     nested::admit(options, &container)?;
     let admitted = match options.mode {
         Mode::Native => None,

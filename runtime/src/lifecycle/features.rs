@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use crate::annotations::{ANNOTATIONS, PREFIX};
 use crate::cgroup;
 use crate::options::Mode;
 use crate::spec::{self, supported};
@@ -22,11 +23,17 @@ pub fn features() -> Value {
         "annotations": {
             "dev.lazaret.version": env!("CARGO_PKG_VERSION"),
             "dev.lazaret.modes": modes,
+            "dev.lazaret.config-annotations": config_annotations().collect::<Vec<_>>().join(","),
             "org.opencontainers.runc.checkpoint.enabled": "false",
         },
-        // No annotation of a bundle loosens anything.
-        "potentiallyUnsafeConfigAnnotations": [],
+        // None loosens anything unless the node's configuration lists it.
+        "potentiallyUnsafeConfigAnnotations": config_annotations().collect::<Vec<_>>(),
     })
+}
+
+/// The annotations of a bundle that change how it is confined.
+fn config_annotations() -> impl Iterator<Item = String> {
+    ANNOTATIONS.iter().map(|annotation| format!("{PREFIX}{}", annotation.name))
 }
 
 fn linux() -> Value {

@@ -10,11 +10,21 @@ pub struct Rules {
     pub privileged: Privileged,
     /// Most processes and threads of a confined container whose bundle sets no limit.
     pub pids: i64,
+    /// Annotations that may loosen, without their prefix.
+    pub annotations: Vec<String>,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { privileged: Privileged::default(), pids: SANDBOX_PIDS }
+        Self { privileged: Privileged::default(), pids: SANDBOX_PIDS, annotations: Vec::new() }
+    }
+}
+
+impl Rules {
+    /// Whether an annotation may loosen, by its name without the prefix.
+    #[must_use]
+    pub fn allows_annotation(&self, name: &str) -> bool {
+        self.annotations.iter().any(|allowed| allowed == name)
     }
 }
 

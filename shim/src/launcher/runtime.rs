@@ -11,7 +11,7 @@ use lazaret::cgroup::{Cgroup, Version};
 use lazaret::config::{self, Overrides, Sources};
 use lazaret::error::{Error, Kind};
 use lazaret::lifecycle;
-use lazaret::options::{Mode, Options};
+use lazaret::options::Options;
 
 use super::{Create, Failure, FailureKind, Rootfs};
 use crate::options::RuntimeOptions;
@@ -41,7 +41,7 @@ impl Runtime {
         };
         // Read for every container: a change holds for the next one.
         let options = configured(create.options, self.options.root.clone()).map_err(failure)?;
-        if options.mode == Mode::Native && !lazaret::sealed::is_sealed().unwrap_or(false) {
+        if options.may_be_native() && !lazaret::sealed::is_sealed().unwrap_or(false) {
             return Err(unsealed());
         }
         let created = lifecycle::create(&options, request).map_err(failure)?;
@@ -122,7 +122,7 @@ fn configured(options: RuntimeOptions, root: PathBuf) -> Result<Options, Error> 
 /// read-only mount, out of their reach (CVE-2019-5736). `input` is what was read from standard input, and will be there to
 /// be read again. A configuration that cannot be used is told when a container is created.
 pub(crate) fn seal_for(options: RuntimeOptions, input: &[u8]) -> io::Result<()> {
-    let is_native = configured(options, PathBuf::new()).is_ok_and(|options| options.mode == Mode::Native);
+    let is_native = configured(options, PathBuf::new()).is_ok_and(|options| options.may_be_native());
     if !is_native || lazaret::sealed::is_sealed()? {
         return Ok(());
     }

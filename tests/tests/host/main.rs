@@ -11,6 +11,7 @@
     reason = "this whole crate is tests"
 )]
 
+mod annotations;
 mod attacks;
 mod audit;
 mod bad_input;
