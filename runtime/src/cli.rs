@@ -50,6 +50,8 @@ pub(crate) struct Global {
     interceptor: Option<InterceptorName>,
     #[command(flatten)]
     records: records::Records,
+    #[command(flatten)]
+    standards: policy::Standards,
     /// Let root of the container mount inside: tmpfs, proc, devpts, overlay and binds, by the container's own rights
     #[arg(long, global = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     nested: Option<bool>,
@@ -109,6 +111,7 @@ impl Global {
             cgroup_driver: self.systemd_cgroup.then_some(Driver::Systemd),
             nested: self.nested,
             records: None,
+            pod_security: self.standards.enforcement(),
         };
         let mut loaded = config::Loaded::default();
         if verb.makes_container() {

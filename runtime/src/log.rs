@@ -14,9 +14,11 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use crate::cli::LogFormat;
 
 /// Opens `path` and sends everything that is logged there; without a path, warnings go to standard error.
-pub(crate) fn start(path: Option<&Path>, format: LogFormat, debug: bool) -> io::Result<()> {
+///
+/// The file's descriptor is none below `first`: those are the caller's, and a container may get them.
+pub(crate) fn start(path: Option<&Path>, format: LogFormat, debug: bool, first: u32) -> io::Result<()> {
     let sink = match path {
-        Some(path) => Sink::File(File::options().append(true).create(true).open(path)?),
+        Some(path) => Sink::File(from(first, &File::options().append(true).create(true).open(path)?)?),
         None => Sink::Stderr,
     };
     let most = match (&sink, debug) {
@@ -26,6 +28,12 @@ pub(crate) fn start(path: Option<&Path>, format: LogFormat, debug: bool) -> io::
     };
     // Only the first call in a process can succeed, and there is one.
     tracing::subscriber::set_global_default(Lines { sink, format, most }).map_err(io::Error::other)
+}
+
+/// `file` by a descriptor that is not below `first`.
+fn from(first: u32, file: &File) -> io::Result<File> {
+    let first = i32::try_from(first).map_err(io::Error::other)?;
+    Ok(rustix::io::fcntl_dupfd_cloexec(file, first)?.into())
 }
 
 enum Sink {

@@ -33,7 +33,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    match log::start(cli.global.log.as_deref(), cli.global.log_format, cli.global.debug) {
+    let first_of_ours = 3_u32.saturating_add(cli.verb.passes_on().unwrap_or(0));
+    if let Err(error) = close_strangers(&cli.verb, first_of_ours) {
+        return refuse(&format!("could not close what the caller had open: {error}"));
+    }
+    match log::start(cli.global.log.as_deref(), cli.global.log_format, cli.global.debug, first_of_ours) {
         Ok(()) => {}
         Err(error) => return refuse(&format!("could not open the log file: {error}")),
     }
@@ -92,13 +96,18 @@ fn seal(verb: &Verb, options: &Options) -> std::io::Result<()> {
     lazaret::sealed::execute_read_only()
 }
 
-/// The process as the launcher wants it: nothing of the caller's open that is not to be passed on, and orphans of the
-/// container come to us.
+/// Nothing of the caller's stays open that is not to be passed on. Before anything of our own is opened: the log is one.
+fn close_strangers(verb: &Verb, first: u32) -> std::io::Result<()> {
+    if verb.passes_on().is_some() { lazaret::sys::clone::close_from(first) } else { Ok(()) }
+}
+
+/// The process as the launcher wants it: orphans of the container come to us.
 fn prepare_process(verb: &Verb) -> std::io::Result<()> {
-    let Some(preserved) = verb.passes_on() else { return Ok(()) };
+    if verb.passes_on().is_none() {
+        return Ok(());
+    }
     // A caller that ignores SIGCHLD would have us lose the exit statuses of our children.
     lazaret::sys::process::reset_signals()?;
-    lazaret::sys::clone::close_from(3_u32.saturating_add(preserved))?;
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     Ok(())
 }

@@ -1,16 +1,15 @@
 //! What a caller chooses once for every verb: where the state is, in which mode, with which interceptor.
 
-mod rules;
-
 use std::path::PathBuf;
 
 use lazaret_profiles::syscalls::Column;
 use lazaret_sentry::record_policy::Policy;
 
 use crate::cgroup::Driver;
+use crate::policy::pod_security::Enforcements;
 use crate::sys;
 
-pub use rules::{Privileged, Rules, SANDBOX_PIDS};
+pub use crate::policy::rules::{Privileged, Rules, SANDBOX_PIDS};
 
 /// Where the state stands unless `--root` says otherwise.
 pub const DEFAULT_ROOT: &str = "/run/lazaret";
@@ -32,6 +31,8 @@ pub struct Options {
     pub nested: bool,
     /// What the node's configuration says beside.
     pub rules: Rules,
+    /// Which Pod Security Standards a container that is created has to keep to.
+    pub pod_security: Enforcements,
 }
 
 impl Options {
@@ -52,6 +53,7 @@ impl Default for Options {
             records: Policy::default(),
             nested: false,
             rules: Rules::default(),
+            pod_security: Enforcements::default(),
         }
     }
 }

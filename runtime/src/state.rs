@@ -16,6 +16,7 @@ use rustix::fs::{FlockOperation, Mode as FileMode, OFlags};
 use crate::cgroup::Cgroup;
 use crate::host_mount::HostMount;
 use crate::options::{Intercepted, Mode};
+use crate::policy::finding::Finding;
 
 mod config;
 mod error;
@@ -96,6 +97,9 @@ pub struct Stored {
     pub has_host_directory: bool,
     /// Protections of the mode that do not hold here, in words.
     pub missing: Vec<String>,
+    /// What the node's rules object to and do not refuse.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// Why lazaret itself ended it, if it did.
     pub ended_by_lazaret: Option<String>,
 }
@@ -123,6 +127,8 @@ pub struct Origin {
     pub records: Policy,
     /// Whether it is given a directory of the host.
     pub has_host_directory: bool,
+    /// What the node's rules object to and do not refuse.
+    pub findings: Vec<Finding>,
 }
 
 impl Stored {
@@ -152,6 +158,7 @@ impl Stored {
             has_host_directory: origin.has_host_directory,
             nested: origin.nested,
             missing: Vec::new(),
+            findings: origin.findings,
             ended_by_lazaret: None,
         }
     }
@@ -376,6 +383,7 @@ mod tests {
     #[test]
     fn state_from_before_the_rules_of_records_is_read() {
         let origin = Origin {
+            findings: Vec::new(),
             has_host_directory: false,
             oci_version: "1.0.2".to_owned(),
             id: "old".to_owned(),

@@ -3,9 +3,25 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use lazaret::policy::pod_security::{Level, Standard, Version};
+use lazaret::policy::pod_security::enforcement::Demand;
+use lazaret::policy::pod_security::{Enforcement, Level, Standard, Version};
 
 use super::Format;
+
+/// For the verbs that make a container.
+#[derive(Debug, Args)]
+pub(crate) struct Standards {
+    /// Refuse (enforce), warn of or record (audit) what violates a Pod Security Standard; once for each mode
+    #[arg(long, global = true, value_name = "MODE=LEVEL[:VERSION]")]
+    pod_security: Vec<Demand>,
+}
+
+impl Standards {
+    /// The standards, for every namespace.
+    pub(crate) fn enforcement(&self) -> Enforcement {
+        self.pod_security.iter().copied().collect()
+    }
+}
 
 /// `policy`.
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use lazaret_sentry::record_policy::Policy;
 use super::{ConfigError, Freedom, Loaded, Origin};
 use crate::cgroup::Driver;
 use crate::options::{Interceptor, Mode, Options};
+use crate::policy::pod_security::{Enforcement, Enforcements};
 
 /// The options of a command line, as far as they are given.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +22,8 @@ pub struct Overrides {
     pub nested: Option<bool>,
     /// `--record-level` or `--record-policy`.
     pub records: Option<Policy>,
+    /// `--pod-security`.
+    pub pod_security: Enforcement,
 }
 
 impl Overrides {
@@ -41,6 +44,7 @@ impl Overrides {
             records: self.records.unwrap_or(configuration.records),
             nested: self.nested.unwrap_or(configuration.nested),
             rules: configuration.rules,
+            pod_security: Enforcements { general: self.pod_security, ..Enforcements::default() },
         })
     }
 

@@ -6,7 +6,7 @@ use crate::annotations;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, monitor, nested, newborn, terminal};
+use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, judgement, monitor, nested, newborn, terminal};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
@@ -42,6 +42,7 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
     let mut container = spec::check(&bundle)?;
     let options = &annotations::apply(options, &container.annotations)?;
     nested::admit(options, &container)?;
+    let findings = judgement::judge(options, &bundle, &request.id)?;
     let admitted = match options.mode {
         Mode::Native => None,
         Mode::Sandbox | Mode::Strict => {
@@ -55,6 +56,6 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
     };
     let directory = bundle.directory().to_owned();
     let config = Some(bundle);
-    let launch = Launch { bundle: directory, config, container, admitted, request, opening, stream: None };
+    let launch = Launch { bundle: directory, config, container, admitted, findings, request, opening, stream: None };
     launch::launch(options, launch)
 }

@@ -117,6 +117,7 @@ impl HostRoot {
             config: None,
             container: container(self.process),
             admitted: None,
+            findings: Vec::new(),
             request: CreateRequest { id, rootfs: Rootfs::ThrowAway { lower: "/".into() }, ..CreateRequest::default() },
             opening: Opening::Now,
             stream: None,

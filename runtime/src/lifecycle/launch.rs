@@ -26,6 +26,7 @@ use crate::lifecycle::{CreateRequest, LifecycleError, delete, newborn, schedulin
 use crate::namespaces;
 use crate::options::Options;
 use crate::policy::Admitted;
+use crate::policy::finding::Finding;
 use crate::spec::container::Container;
 use crate::spec::hooks::Hooks;
 use crate::state::{self, Directory, Origin, Phase, ProcessId, StateError, Status, Stored};
@@ -43,6 +44,8 @@ pub(super) struct Launch {
     pub(super) container: Container,
     /// What policy admitted; `None` in native mode and for a container that is lazaret's own.
     pub(super) admitted: Option<Admitted>,
+    /// What the node's rules object to all the same.
+    pub(super) findings: Vec<Finding>,
     /// What the caller asked for.
     pub(super) request: CreateRequest,
     /// How it starts.
@@ -83,12 +86,12 @@ pub(super) struct Launched {
 pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Error> {
     let mut undo = Undo::default();
     let (terminal, console) = launch.own_console()?.unzip();
-    let Launch { bundle, config, mut container, admitted, request, opening, stream } = launch;
+    let Launch { bundle, config, mut container, admitted, findings, request, opening, stream } = launch;
     newborn::check_preserved(request.preserve_fds, options.mode)?;
     let path = claim_directory(options, &request.id, &mut undo)?;
     let host = Hierarchies::read()?;
     let origin = origin(&request.id, bundle, (&container, admitted.as_ref()), options, &host)?;
-    let mut state = Stored::creating(origin);
+    let mut state = Stored::creating(Origin { findings, ..origin });
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref(), &container.hooks)?;
     let places = places::make(options, &mut container, admitted.as_ref(), host, (&request.id, &path), &mut undo)?;
@@ -237,6 +240,7 @@ fn origin(
         nested: options.nested,
         cgroup_places: places::cgroups(options, hierarchies, container, id)?,
         records: options.records.clone(),
+        findings: Vec::new(),
     })
 }
 

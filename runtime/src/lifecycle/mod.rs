@@ -22,6 +22,7 @@ mod features;
 mod fit;
 mod foreground;
 mod host_root;
+mod judgement;
 pub mod kernel_paths;
 mod kill;
 mod launch;

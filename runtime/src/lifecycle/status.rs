@@ -7,6 +7,7 @@ use lazaret_sentry::record_policy::Policy;
 
 use crate::error::Error;
 use crate::options::Options;
+use crate::policy::finding::{Action, Finding};
 use crate::state::{self, Status, Stored};
 
 /// What `dev.lazaret.ended` says of a container whose `create` was killed.
@@ -31,7 +32,7 @@ pub struct OciState {
     /// When it was created (runc's key).
     pub created: String,
     /// Annotations of the bundle, and lazaret's own: `dev.lazaret.mode`, `dev.lazaret.interceptor`, `dev.lazaret.nested`,
-    /// `dev.lazaret.missing`, `dev.lazaret.ended`, `dev.lazaret.sentry.pid`, `dev.lazaret.record-level`.
+    /// `dev.lazaret.missing`, `dev.lazaret.policy.warn` and `.audit`, `dev.lazaret.ended`, `dev.lazaret.sentry.pid`, `dev.lazaret.record-level`.
     pub annotations: BTreeMap<String, String>,
 }
 
@@ -54,6 +55,8 @@ impl From<Stored> for OciState {
             ("dev.lazaret.interceptor", stored.interceptor.map(|interceptor| interceptor.name().to_owned())),
             ("dev.lazaret.nested", stored.nested.then(|| "true".to_owned())),
             ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
+            ("dev.lazaret.policy.warn", Finding::joined(&stored.findings, Action::Warn)),
+            ("dev.lazaret.policy.audit", Finding::joined(&stored.findings, Action::Audit)),
             ("dev.lazaret.ended", ended),
             ("dev.lazaret.sentry.pid", stored.sentry.filter(|_sentry| alive).map(|sentry| sentry.pid.to_string())),
             ("dev.lazaret.record-level", stored.mode.is_confined().then(|| record_level(&stored.records))),

@@ -129,6 +129,29 @@ fn own_namespaces() -> Result<BTreeMap<NamespaceKind, Vec<Identity>>, PolicyErro
     Ok(namespaces)
 }
 
+/// The namespaces of the host, to compare others with.
+#[derive(Debug, Default)]
+pub struct OwnNamespaces(BTreeMap<NamespaceKind, Vec<Identity>>);
+
+impl OwnNamespaces {
+    /// Those of this machine.
+    ///
+    /// # Errors
+    /// [`PolicyError::Facts`] when they cannot be told.
+    pub fn gather() -> Result<Self, PolicyError> {
+        own_namespaces().map(Self)
+    }
+
+    /// Whether the namespace at `path`, of the kind that the runtime specification calls `kind`, is the host's. A path
+    /// that leads nowhere is nobody's: it cannot be joined either.
+    #[must_use]
+    pub fn is_at(&self, kind: &str, path: &Path) -> bool {
+        let kind = NamespaceKind::ALL.into_iter().find(|known| known.oci_name() == kind);
+        let own = kind.and_then(|kind| self.0.get(&kind));
+        own.is_some_and(|own| identity(path).is_ok_and(|identity| own.contains(&identity)))
+    }
+}
+
 fn identity(path: &Path) -> std::io::Result<Identity> {
     let stat = rustix::fs::stat(path)?;
     Ok(((rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev)), stat.st_ino))

@@ -5,11 +5,13 @@
 //! [`sandbox`] looks at nothing but those. Nothing here mounts, joins or changes anything.
 
 mod error;
+pub mod finding;
 pub mod host;
 pub mod mountinfo;
 pub mod object;
 pub mod pattern;
 pub mod pod_security;
+pub mod rules;
 pub mod sandbox;
 pub mod tables;
 

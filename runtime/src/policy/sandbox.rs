@@ -17,7 +17,7 @@ use super::host::Host;
 use super::object::{self, Object};
 use super::{Admitted, PolicyError, Source, SourceKind, Warning};
 use crate::bundle::field::Field;
-use crate::options::Rules;
+use crate::policy::rules::Rules;
 use crate::spec::container::{Capabilities, Container};
 use crate::spec::mounts::{Mount, MountKind};
 use sources::{Purpose, Question};

@@ -44,7 +44,7 @@ fn hardened() -> Value {
 fn facts(change: impl Fn(&mut Value)) -> Facts {
     let mut config = hardened();
     change(&mut config);
-    Facts::of(&config, &|_, path| path.starts_with("/proc/1")).unwrap()
+    Facts::of(&config, None, &|_, path| path.starts_with("/proc/1")).unwrap()
 }
 
 fn said(level: Level, minor: u32, change: Change) -> Vec<(&'static str, String)> {

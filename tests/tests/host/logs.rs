@@ -20,6 +20,30 @@ fn an_error_is_logged_once_as_json() {
     assert!(errors[0]["time"].is_string(), "{text}");
 }
 
+/// The verbs that start a process close what the caller has open, and not their own log: callers such as containerd's
+/// shim for OCI runtimes show what stands in it. Of the log's own descriptor the container sees nothing.
+#[test]
+#[ignore = "needs root: mounts"]
+fn an_error_of_create_and_run_is_logged_too() {
+    let scratch = Scratch::new();
+    let log = scratch.join("log.json");
+    let name = log.display().to_string();
+    for mode in ["sandbox", "native"] {
+        for verb in ["create", "run"] {
+            let lazaret = Lazaret::with_options(&["--mode", mode, "--log", &name, "--log-format", "json"]);
+            std::fs::write(&log, "").unwrap();
+            let outcome = lazaret.verb(&[verb, "--bundle", "/no/such/bundle", "nobody"]);
+            assert_ne!(outcome.status, 0);
+            let text = std::fs::read_to_string(&log).unwrap();
+            assert!(text.contains("bundle directory /no/such/bundle does not exist"), "{mode} {verb}: {text:?}");
+        }
+        let lazaret = Lazaret::with_options(&["--mode", mode, "--log", &name]);
+        let bundle = lazaret_tests::bundle::Bundle::shell("ls -l /proc/self/fd");
+        let listed = lazaret.run(&bundle).expect(0);
+        assert!(!listed.stdout.contains("log.json"), "{listed:?}");
+    }
+}
+
 #[test]
 #[ignore = "needs root: state directory"]
 fn debug_says_more() {

@@ -45,6 +45,7 @@ mod native_mode;
 mod nested;
 mod out_of_memory;
 mod pod;
+mod pod_security;
 mod policy;
 mod privilege;
 mod process_attributes;

@@ -1,10 +1,12 @@
 //! What a node asks of the containers that are created on it: a standard for each of Kubernetes' three modes.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
 
 use super::facts::Facts;
 use super::{Level, PodSecurityError, Standard, Version};
+use crate::policy::finding::{Action, Finding};
 
 /// The standards that hold for one namespace (`pod-security.kubernetes.io/enforce` and its neighbours). `None` asks for
 /// nothing, as `privileged` does.
@@ -18,13 +20,27 @@ pub struct Enforcement {
     pub audit: Option<Standard>,
 }
 
-/// What [`Enforcement::judge`] found on a container that may be created.
+/// The standards of a node, by the pod's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Findings {
-    /// The warning, if there is one: `would violate PodSecurity …`.
-    pub warning: Option<String>,
-    /// What to record, if anything.
-    pub audit: Option<String>,
+pub struct Enforcements {
+    /// For namespaces that are not listed, and for containers of no pod.
+    pub general: Enforcement,
+    /// For those that are: instead of the general one.
+    pub namespaces: BTreeMap<String, Enforcement>,
+}
+
+impl Enforcements {
+    /// What holds for `namespace`.
+    #[must_use]
+    pub fn of(&self, namespace: Option<&str>) -> Enforcement {
+        namespace.and_then(|name| self.namespaces.get(name)).copied().unwrap_or(self.general)
+    }
+
+    /// Whether nothing is asked of anybody.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.general.is_idle() && self.namespaces.values().all(Enforcement::is_idle)
+    }
 }
 
 impl Enforcement {
@@ -42,11 +58,11 @@ impl Enforcement {
         Self { enforce: Some(Standard { level: now.level.max(level), ..now }), ..self }
     }
 
-    /// Judges the container of `facts`.
+    /// Judges the container of `facts`: what it may have all the same, and is told of.
     ///
     /// # Errors
     /// [`PodSecurityError::Violated`] when it violates what is enforced.
-    pub fn judge(&self, facts: &Facts) -> Result<Findings, PodSecurityError> {
+    pub fn judge(&self, facts: &Facts) -> Result<Vec<Finding>, PodSecurityError> {
         let message = |standard: Option<Standard>, verb: &str| {
             let verdict = super::of_facts(standard?, facts);
             (!verdict.is_allowed()).then(|| verdict.message(verb))
@@ -54,11 +70,11 @@ impl Enforcement {
         if let Some(message) = message(self.enforce, "violates") {
             return Err(PodSecurityError::Violated { container: facts.name.clone(), message });
         }
-        Ok(Findings { warning: message(self.warn, WOULD), audit: message(self.audit, WOULD) })
+        let finding = |action, standard| Some(Finding { action, message: message(standard, "would violate")? });
+        let findings = [finding(Action::Warn, self.warn), finding(Action::Audit, self.audit)];
+        Ok(findings.into_iter().flatten().collect())
     }
 }
-
-const WOULD: &str = "would violate";
 
 /// One of the three modes with its standard, as the command line has it: `enforce=restricted:v1.30`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,17 +158,25 @@ mod tests {
         let root = json!({"hostname": "web", "process": {"noNewPrivileges": true, "user": {"uid": 0}},
             "linux": {"seccomp": {}, "maskedPaths": ["/proc/kcore"], "readonlyPaths": ["/proc/sys"],
                 "namespaces": [{"type": "network"}, {"type": "pid"}, {"type": "ipc"}]}});
-        let facts = Facts::of(&root, &|_, _| false).unwrap();
+        let facts = Facts::of(&root, None, &|_, _| false).unwrap();
         let said = "PodSecurity \"restricted:v1.20\": runAsNonRoot != true (pod or container \"web\" must set \
                     securityContext.runAsNonRoot=true: process.user.uid is 0)";
         let error = demands(&["enforce=restricted:v1.20"]).judge(&facts).unwrap_err();
         assert_eq!(error.to_string(), format!("container \"web\" violates {said}"));
-        let would = Some(format!("would violate {said}"));
+        let would = |action| Finding { action, message: format!("would violate {said}") };
         let findings = demands(&["enforce=baseline", "warn=restricted:v1.20"]).judge(&facts).unwrap();
-        assert_eq!(findings, Findings { warning: would.clone(), audit: None });
+        assert_eq!(findings, [would(Action::Warn)]);
         let findings = demands(&["audit=restricted:v1.20"]).judge(&facts).unwrap();
-        assert_eq!(findings, Findings { warning: None, audit: would });
-        assert_eq!(demands(&["enforce=privileged"]).judge(&facts).unwrap(), Findings::default());
+        assert_eq!(findings, [would(Action::Audit)]);
+        assert_eq!(demands(&["enforce=privileged"]).judge(&facts).unwrap(), []);
+    }
+
+    #[test]
+    fn a_namespace_of_its_own_replaces_the_general_one() {
+        let (general, own) = (demands(&["enforce=restricted"]), demands(&["warn=baseline"]));
+        let all = Enforcements { general, namespaces: BTreeMap::from([("kube-system".to_owned(), own)]) };
+        assert_eq!((all.of(Some("kube-system")), all.of(Some("shop")), all.of(None)), (own, general, general));
+        assert!(!all.is_idle() && Enforcements::default().is_idle());
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::spec::capability_names;
 /// The facts of one container.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
-    /// What the engine calls the container; for want of that its hostname.
+    /// What the engine calls the container; for want of that its id, or its hostname.
     pub name: String,
     /// The pod's namespace, as the engine says.
     pub namespace: Option<String>,
@@ -60,14 +60,14 @@ pub struct Facts {
 pub type IsHost<'a> = &'a dyn Fn(&'static str, &Path) -> bool;
 
 impl Facts {
-    /// The facts of `config`, the whole of a `config.json`.
+    /// The facts of `config`, the whole of a `config.json`, of a container that is called `id` where the engine names none.
     ///
     /// # Errors
     /// [`PodSecurityError::WrongType`] when a value is not of its type.
-    pub fn of(config: &Value, is_host: IsHost<'_>) -> Result<Self, PodSecurityError> {
+    pub fn of(config: &Value, id: Option<&str>, is_host: IsHost<'_>) -> Result<Self, PodSecurityError> {
         let config: Config = serde_path_to_error::deserialize(config)
             .map_err(|error| PodSecurityError::wrong_type(String::new(), "", &error))?;
-        Ok(gathered(config, is_host))
+        Ok(gathered(config, id, is_host))
     }
 
     /// Whether any set has `CAP_` and `name`.
@@ -92,7 +92,7 @@ impl Facts {
 const EVERY: u64 = (1 << 38) - 1;
 const PREFIX: &str = "CAP_";
 
-fn gathered(config: Config, is_host: IsHost<'_>) -> Facts {
+fn gathered(config: Config, id: Option<&str>, is_host: IsHost<'_>) -> Facts {
     let Config { process, root, mounts, linux, annotations, hostname } = config;
     let annotation = |keys: &[&str]| keys.iter().find_map(|key| annotations.get(*key)).cloned();
     let process = process.unwrap_or_default();
@@ -100,7 +100,7 @@ fn gathered(config: Config, is_host: IsHost<'_>) -> Facts {
     let (memory, cpu) = (linux.resources.memory.limit, linux.resources.cpu.quota);
     let (host_paths, plugin_volumes) = volumes(&mounts);
     Facts {
-        name: annotation(NAMES).or(hostname).unwrap_or_else(|| "container".to_owned()),
+        name: annotation(NAMES).or(id.map(str::to_owned)).or(hostname).unwrap_or_else(|| "container".to_owned()),
         namespace: annotation(NAMESPACES),
         is_pause: annotation(KINDS).is_some_and(|kind| kind == "sandbox"),
         host_namespaces: host_namespaces(&linux, is_host),
@@ -307,7 +307,7 @@ mod tests {
     use serde_json::json;
 
     fn facts(config: &Value) -> Facts {
-        Facts::of(config, &|_, path| path == Path::new("/proc/1/ns/net")).unwrap()
+        Facts::of(config, None, &|_, path| path == Path::new("/proc/1/ns/net")).unwrap()
     }
 
     #[test]
@@ -360,7 +360,7 @@ mod tests {
 
     #[test]
     fn a_wrong_type_is_an_error_that_names_the_key() {
-        let error = Facts::of(&json!({"process": {"user": {"uid": "0"}}}), &|_, _| false).unwrap_err();
+        let error = Facts::of(&json!({"process": {"user": {"uid": "0"}}}), None, &|_, _| false).unwrap_err();
         assert!(error.to_string().contains("process.user.uid"), "{error}");
     }
 }

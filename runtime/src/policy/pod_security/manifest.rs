@@ -110,7 +110,7 @@ fn pod_path(group: &str, kind: &str) -> Option<&'static [&'static str]> {
 
 fn collect(place: &str, document: &Value, objects: &mut Vec<Object>) -> Result<(), PodSecurityError> {
     if document.get("ociVersion").is_some() {
-        let facts = Facts::of(document, &|_, _| false)?;
+        let facts = Facts::of(document, None, &|_, _| false)?;
         let (namespace, name) = (facts.namespace.clone(), facts.name.clone());
         let (kind, content) = ("config.json".to_owned(), Content::Oci(Box::new(facts)));
         objects.push(Object { kind, namespace, name, content });

@@ -18,7 +18,7 @@ pub mod verdict;
 mod wording;
 mod yaml;
 
-pub use enforcement::Enforcement;
+pub use enforcement::{Enforcement, Enforcements};
 pub use error::PodSecurityError;
 pub use standard::{Level, Standard, Version};
 pub use verdict::{Verdict, Violation};

@@ -2,7 +2,7 @@
 
 use crate::bundle::field::Field;
 use crate::idmap;
-use crate::options::Privileged;
+use crate::policy::rules::Privileged;
 use crate::policy::tables::capabilities::CEILING;
 use crate::policy::tables::devices;
 use crate::policy::{PolicyError, Warning};

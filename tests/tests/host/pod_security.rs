@@ -1,0 +1,151 @@
+//! Pod Security at create: what violates what is enforced is refused in Kubernetes' words and leaves nothing, what is only
+//! warned of or recorded runs. In every mode: the runtime is the last that sees the configuration.
+
+use lazaret_tests::bundle::Bundle;
+use lazaret_tests::containerd::Containerd;
+use lazaret_tests::lazaret::Lazaret;
+use lazaret_tests::scratch::{self, Scratch};
+use lazaret_tests::{deadline, image, leftover, programs};
+use serde_json::json;
+
+const MODES: [&str; 3] = ["sandbox", "strict", "native"];
+
+fn demanding(mode: &str, demands: &[&str]) -> Lazaret {
+    let demands = demands.iter().flat_map(|demand| ["--pod-security", demand]);
+    Lazaret::with_options(&["--mode", mode].into_iter().chain(demands).collect::<Vec<_>>())
+}
+
+/// What an engine makes of a pod of the level restricted.
+fn restricted(line: &str) -> Bundle {
+    Bundle::shell(line).edit(|config| {
+        config["process"]["user"] = json!({"uid": 1000, "gid": 1000});
+        config["process"]["noNewPrivileges"] = json!(true);
+        config["process"]["capabilities"] = json!({});
+        config["linux"]["maskedPaths"] = json!(["/proc/kcore"]);
+        config["linux"]["readonlyPaths"] = json!(["/proc/sys"]);
+        config["linux"]["seccomp"] = json!({"defaultAction": "SCMP_ACT_ALLOW"});
+        config["annotations"] = json!({"io.kubernetes.cri.container-name": "web",
+            "io.kubernetes.cri.container-type": "container"});
+    })
+}
+
+#[test]
+#[ignore = "needs root: mounts"]
+fn what_violates_is_refused_in_kubernetes_words_and_leaves_nothing() {
+    let root = restricted("true").edit(|config| config["process"]["user"]["uid"] = json!(0));
+    for mode in MODES {
+        let lazaret = demanding(mode, &["enforce=restricted:v1.30"]);
+        let said = "error[lazaret-1829]: container \"web\" violates PodSecurity \"restricted:v1.30\": runAsNonRoot != true \
+                    (pod or container \"web\" must set securityContext.runAsNonRoot=true: process.user.uid is 0), \
+                    runAsUser=0 (container \"web\" must not set runAsUser=0: process.user.uid is 0)\n  hint: change these \
+                    fields of the pod; the node's configuration says which level its namespace has\n";
+        let outcome = lazaret.create(&root);
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (125, said), "{mode}");
+        lazaret.nothing_left(root.id());
+        assert!(lazaret.states().is_empty(), "{mode}");
+        // Its honest neighbour, and the same bundle where nobody asks.
+        demanding(mode, &["enforce=restricted:v1.30"]).run(&restricted("test $(id -u) = 1000")).succeeds();
+        demanding(mode, &["enforce=baseline"]).run(&root).succeeds();
+    }
+}
+
+#[test]
+#[ignore = "needs root: mounts"]
+fn a_host_namespace_is_seen_by_what_it_is_in_native_mode_too() {
+    let lazaret = demanding("native", &["enforce=baseline"]);
+    let hosts = |path: &str| {
+        let path = path.to_owned();
+        restricted("true").edit(|config| {
+            let namespaces = config["linux"]["namespaces"].as_array_mut().unwrap();
+            namespaces.retain(|namespace| namespace["type"] != "ipc");
+            namespaces.push(json!({"type": "ipc", "path": path}));
+        })
+    };
+    let own = format!("/proc/{}/ns/ipc", std::process::id());
+    let refused = hosts(&own);
+    let outcome = lazaret.create(&refused);
+    outcome.explains(&[&format!("host namespaces (hostIPC=true: {own} in linux.namespaces is the host's)")]);
+    lazaret.nothing_left(refused.id());
+    // A control: without the demand it runs, with the host's namespace.
+    Lazaret::with_options(&["--mode", "native"]).run(&hosts(&own)).succeeds();
+}
+
+#[test]
+#[ignore = "needs root: mounts"]
+fn a_warning_is_told_and_both_stand_in_the_state() {
+    let lazaret = demanding("sandbox", &["enforce=privileged", "warn=restricted:v1.7", "audit=hardened:v1.0"]);
+    let bundle = restricted("sleep 1000").edit(|config| {
+        config["process"]["user"]["uid"] = json!(0);
+        config["root"]["readonly"] = json!(false);
+    });
+    bundle.write();
+    let log = Scratch::new();
+    let log = log.join("log").display().to_string();
+    let (directory, id) = (bundle.path().display().to_string(), bundle.id());
+    lazaret.verb(&["--log", &log, "create", "--bundle", &directory, id]).succeeds();
+    let warning = "would violate PodSecurity \"restricted:v1.7\": runAsNonRoot != true (pod or container \"web\" must set \
+                   securityContext.runAsNonRoot=true: process.user.uid is 0)";
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("level=warning") || logged.contains("level=warn"), "{logged}");
+    assert!(logged.contains("would violate PodSecurity \\\"restricted:v1.7\\\""), "{logged}");
+    let state = lazaret.state(id);
+    assert_eq!(state["annotations"]["dev.lazaret.policy.warn"], warning);
+    let audit = state["annotations"]["dev.lazaret.policy.audit"].as_str().unwrap().to_owned();
+    assert!(
+        audit.starts_with("would violate PodSecurity \"hardened:v1.0\": no limits (container \"web\" must set"),
+        "{audit}"
+    );
+    assert!(!logged.contains("hardened"), "{logged}");
+    lazaret.verb(&["delete", "--force", id]).succeeds();
+    lazaret.nothing_left(id);
+}
+
+#[test]
+#[ignore = "needs root: mounts"]
+fn a_demand_that_is_none_is_a_usage_error() {
+    let outcome = demanding("sandbox", &["enforce=strict"]).verb(&["list"]);
+    assert_eq!(outcome.status, 2);
+    assert!(outcome.stderr.contains("\"strict\" is no Pod Security level"), "{outcome:?}");
+}
+
+/// containerd with its own shim for OCI runtimes, and the command line behind it.
+#[test]
+#[ignore = "needs root: containerd"]
+fn under_containerd_the_refusal_reaches_the_user_and_leaves_nothing() {
+    let containerd = Containerd::start();
+    let directory = Scratch::new();
+    let state = directory.join("state");
+    let run = |demand: &str, id: &str| {
+        let wrapper = directory.join("lazaret");
+        let (program, state) = (programs::lazaret(), state.display().to_string());
+        let script = format!("#!/bin/sh\nexec {} --pod-security {demand} \"$@\"\n", program.display());
+        std::fs::write(&wrapper, script).unwrap();
+        std::fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let wrapper = wrapper.display().to_string();
+        containerd.ctr(&[
+            "run",
+            "--rm",
+            "--runtime",
+            "io.containerd.runc.v2",
+            "--runc-binary",
+            &wrapper,
+            "--runc-root",
+            &state,
+            image::NAME,
+            id,
+            "true",
+        ])
+    };
+    let id = scratch::tag();
+    let refused = run("enforce=restricted", &id);
+    assert_ne!(refused.status, 0);
+    let said = format!("container \"{id}\" violates PodSecurity \"restricted:latest\": unrestricted capabilities (");
+    refused.explains(&[&said, "runAsNonRoot != true (", "seccompProfile ("]);
+    let left = || std::fs::read_dir(&state).map(|entries| entries.flatten().any(|_| true)).unwrap_or(false);
+    deadline::until("the state to go", || !left());
+    leftover::none(&id);
+    assert!(!containerd.ctr(&["task", "ls"]).stdout.contains(&id));
+    let id = scratch::tag();
+    run("enforce=privileged", &id).succeeds();
+    leftover::none(&id);
+}
