@@ -12,6 +12,7 @@ use lazaret_sentry::Seat;
 use lazaret_sentry::handoff::{self, FromSentry, Handoff, HandoffError, ToSentry};
 use nix::sched::CloneFlags;
 use nix::unistd::{Gid, Uid};
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Pid;
 
@@ -65,6 +66,9 @@ pub enum SentryError {
     /// It said something else.
     #[error("the sentry answered out of turn")]
     OutOfTurn,
+    /// It was gone before the process was executed that it was to watch.
+    #[error("the sentry died, and nothing is executed unwatched")]
+    Died,
 }
 
 impl SentryError {
@@ -78,6 +82,7 @@ impl SentryError {
             Self::Failed { .. } => 1653,
             Self::OutOfTurn => 1654,
             Self::CannotTrace { .. } => 1655,
+            Self::Died => 1656,
         }
     }
 }
@@ -166,6 +171,18 @@ impl Sentry {
         handoff::send_to_sentry(self.control.as_fd(), &ToSentry::Handoff(handoff), descriptors)
             .map_err(SentryError::Handoff)?;
         self.expect(&FromSentry::Watching)
+    }
+
+    /// Makes sure that it has not ended.
+    ///
+    /// # Errors
+    /// [`SentryError::Died`].
+    pub fn is_there(&self) -> Result<(), SentryError> {
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        match rustix::event::poll(&mut [PollFd::new(&self.pidfd, PollFlags::IN)], Some(&at_once)) {
+            Ok(0) => Ok(()),
+            Ok(_) | Err(_) => Err(SentryError::Died),
+        }
     }
 
     /// Whether it has ended in order, once it has ended: what it said last tells, whoever's child it was.

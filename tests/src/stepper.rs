@@ -1,14 +1,20 @@
-//! A program killed after the system call of one's choice: it runs under ptrace(2), and is killed in the stop at the
-//! call's end. Called by the tests of interrupted verbs; the program needs no code for it.
+//! A program that something happens to after the system call of one's choice, such as its own end: it runs under
+//! ptrace(2), and it happens in the stop at the call's end. Called by the tests of interrupted verbs; the program needs
+//! no code for it.
 //!
 //! Only the program's own first process is followed, not those that it makes.
 
+use std::fs::File;
 use std::process::{Command, Stdio};
 
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{self, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
+
+use crate::deadline;
+use crate::outcome::Outcome;
+use crate::scratch::Scratch;
 
 /// The numbers of the system calls that a program makes from its `execve(2)` on, in order.
 ///
@@ -39,6 +45,25 @@ pub fn kill_after(command: &Command, index: usize) -> bool {
     }
     traced.kill();
     true
+}
+
+/// Runs the program until its system call number `index` (from 0) has returned, has `act`, which is told its process id,
+/// do something there, and lets it run to its end; `None` when it does not come so far.
+///
+/// # Panics
+/// When it cannot be traced or does not end in time.
+#[must_use]
+pub fn act_after(command: &Command, index: usize, act: impl FnOnce(i32)) -> Option<Outcome> {
+    let scratch = Scratch::new();
+    let files = ["stdout", "stderr"].map(|name| scratch.join(name));
+    let mut traced = Traced::start_into(command, files.each_ref().map(|path| File::create(path).unwrap().into()));
+    for _ in 0..=index {
+        traced.next_call()?;
+    }
+    act(traced.pid.as_raw());
+    let status = traced.let_go();
+    let [stdout, stderr] = files.map(|path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned());
+    Some(Outcome { status, stdout, stderr })
 }
 
 /// Indices into `calls` at which a kill is worth a run: of every system call the first, the last, and a few between.
@@ -74,13 +99,17 @@ enum Held {
 }
 
 impl Traced {
-    #[expect(clippy::zombie_processes, reason = "next_call and kill wait for it, by waitpid(2)")]
-    /// A shell stops itself, is seized, and becomes the program.
     fn start(command: &Command) -> Self {
+        Self::start_into(command, [Stdio::null(), Stdio::null()])
+    }
+
+    #[expect(clippy::zombie_processes, reason = "next_call, let_go and kill wait for it, by waitpid(2)")]
+    /// A shell stops itself, is seized, and becomes the program, with these as standard output and error.
+    fn start_into(command: &Command, [output, error]: [Stdio; 2]) -> Self {
         let mut shell = Command::new("/bin/sh");
         shell.args(["-c", "kill -STOP $$; exec \"$@\"", "sh"]).arg(command.get_program()).args(command.get_args());
         shell.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
-        let child = shell.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let child = shell.stdin(Stdio::null()).stdout(output).stderr(error).spawn().unwrap();
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         assert!(matches!(waitpid(pid, Some(WaitPidFlag::WUNTRACED)), Ok(WaitStatus::Stopped(..))));
         ptrace::seize(pid, Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_TRACEEXEC).unwrap();
@@ -114,6 +143,24 @@ impl Traced {
                 WaitStatus::Stopped(_, signal) => self.held_by = Some(Held::Signal(signal)),
                 WaitStatus::Exited(..) | WaitStatus::Signaled(..) => return None,
                 WaitStatus::Continued(_) | WaitStatus::StillAlive => {}
+            }
+        }
+    }
+
+    /// No longer traces it, and waits for its end: its exit status, or 1000 + N when signal N killed it.
+    fn let_go(self) -> i32 {
+        ptrace::detach(self.pid, None).unwrap();
+        let pid = self.pid;
+        assert!(deadline::ended(pid.as_raw(), deadline::PATIENCE), "it does not end");
+        loop {
+            match waitpid(pid, None).unwrap() {
+                WaitStatus::Exited(_, status) => return status,
+                WaitStatus::Signaled(_, signal, _) => return 1000 + signal as i32,
+                WaitStatus::Stopped(..)
+                | WaitStatus::PtraceEvent(..)
+                | WaitStatus::PtraceSyscall(_)
+                | WaitStatus::Continued(_)
+                | WaitStatus::StillAlive => {}
             }
         }
     }

@@ -4,6 +4,7 @@
 //! container's cgroup, gets the capabilities that policy leaves, a Landlock domain and a filter with a listener, and a
 //! sentry for that listener, which lives as long as anything that this process has started. No file is left behind.
 
+mod loss;
 mod request;
 
 use std::os::fd::{AsFd, OwnedFd};
@@ -160,7 +161,16 @@ struct Joined {
 }
 
 fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, Error> {
-    let mut undo = Undo::default();
+    let (mut undo, id) = (Undo::default(), request.id.clone());
+    let joined = step_by_step(options, host, request, &mut undo);
+    joined.map_err(|error| {
+        // The container does not end before the last process in its PID namespace is reaped.
+        undo.end_init();
+        loss::explain(error, &id, &host.pidfd, undo.sentry.as_ref())
+    })
+}
+
+fn step_by_step(options: &Options, host: &Host, request: ExecRequest, undo: &mut Undo) -> Result<Joined, Error> {
     let mode = host.state.mode;
     newborn::check_preserved(request.preserve_fds, mode)?;
     let container = configuration(host, &request.process)?;
@@ -203,6 +213,9 @@ fn join(options: &Options, host: &Host, request: ExecRequest) -> Result<Joined, 
     newborn::raise_rlimits(pid, &container.process.rlimits)?;
     newborn::write_pid_file(request.pid_file.as_deref(), pid)?;
     newborn::send_pidfd(request.pidfd_socket.as_deref(), &pidfd)?;
+    if let Some(sentry) = &undo.sentry {
+        sentry.is_there()?;
+    }
     channel::send(&channel, &ToInit::Go, None)?;
     newborn::executed(&channel)?;
     undo.init = None;

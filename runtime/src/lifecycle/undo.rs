@@ -49,13 +49,18 @@ impl Undo {
             end(sentry.pid, &sentry.pidfd);
         }
     }
+
+    /// Ends the process itself, before all else.
+    pub(super) fn end_init(&mut self) {
+        if let Some((pid, pidfd)) = self.init.take() {
+            end(pid, &pidfd);
+        }
+    }
 }
 
 impl Drop for Undo {
     fn drop(&mut self) {
-        if let Some((pid, pidfd)) = self.init.take() {
-            end(pid, &pidfd);
-        }
+        self.end_init();
         if let Some(sentry) = self.sentry.take() {
             end(sentry.pid, &sentry.pidfd);
         }

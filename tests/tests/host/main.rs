@@ -27,6 +27,7 @@ mod damaged_state;
 mod denial_of_service;
 mod doctor;
 mod exec;
+mod exec_and_death;
 mod faults;
 mod full_disk;
 mod hooks;

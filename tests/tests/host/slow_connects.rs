@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use lazaret_tests::bundle::Bundle;
@@ -50,9 +51,19 @@ impl FullQueue {
         }
     }
 
+    fn accept(&self) -> UnixStream {
+        self.listener.set_nonblocking(true).unwrap();
+        let mut stream = None;
+        deadline::until("a connection", || {
+            stream = self.listener.accept().ok().map(|(stream, _address)| stream);
+            stream.is_some()
+        });
+        stream.unwrap()
+    }
+
     /// Takes the next one and speaks to it.
     fn serve(&self) -> UnixStream {
-        let (mut stream, _address) = self.listener.accept().unwrap();
+        let mut stream = self.accept();
         stream.write_all(b"x").unwrap();
         stream
     }
@@ -161,4 +172,32 @@ fn a_signal_interrupts_a_connect_under_way() {
         queue.make_room();
         connects_in_the_end(running, &queue, 1);
     });
+}
+
+/// However short the intervals, each attempt gets as far as the kernel's own connect(2).
+#[test]
+#[ignore = "needs root: namespaces, seccomp, ptrace"]
+fn a_storm_of_signals_lets_a_connect_through() {
+    for interceptor in INTERCEPTORS {
+        with_a_slow_connect(interceptor, libc::SA_RESTART, |_lazaret, running, mut queue| {
+            let (pid, is_over) = (Pid::from_raw(running.pid()).unwrap(), AtomicBool::new(false));
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while !is_over.load(Ordering::SeqCst) {
+                        kill_process(pid, Signal::USR1).ok();
+                        std::thread::sleep(Duration::from_micros(200));
+                    }
+                });
+                queue.make_room();
+                let has_connected = deadline::within(deadline::PATIENCE, || running.output().contains("connected"));
+                is_over.store(true, Ordering::SeqCst);
+                assert!(has_connected, "{interceptor}: {}", running.output());
+            });
+            let stream = queue.serve();
+            running.wait();
+            let output = running.output();
+            assert!(output.contains("connected 0 after") && output.contains("\"ok\":true"), "{interceptor}: {output}");
+            drop(stream);
+        });
+    }
 }
