@@ -112,6 +112,7 @@ impl Global {
             nested: self.nested,
             records: None,
             pod_security: self.standards.enforcement(),
+            record_socket: self.records.socket(),
         };
         let mut loaded = config::Loaded::default();
         if verb.makes_container() {

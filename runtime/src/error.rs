@@ -17,6 +17,7 @@ use crate::network::NetworkError;
 use crate::policy::PolicyError;
 use crate::policy::pod_security::PodSecurityError;
 use crate::record_policy::RecordPolicyError;
+use crate::record_sink::RecordSinkError;
 use crate::rootfs::RootfsError;
 use crate::rootless::RootlessError;
 use crate::sentry_link::SentryError;
@@ -101,6 +102,9 @@ pub enum Error {
     /// Rules of what is recorded.
     #[error(transparent)]
     RecordPolicy(#[from] RecordPolicyError),
+    /// Who is to get the records.
+    #[error(transparent)]
+    RecordSink(#[from] RecordSinkError),
     /// The tracer.
     #[error(transparent)]
     Tracing(#[from] TracingError),
@@ -164,6 +168,7 @@ impl Error {
             Self::Cgroup(error) => error.code(),
             Self::Sentry(error) => error.code(),
             Self::RecordPolicy(error) => error.code(),
+            Self::RecordSink(error) => error.code(),
             Self::Tracing(error) => error.code(),
             Self::Nested(error) => error.code(),
             Self::Launch(_) => 1550,
@@ -201,6 +206,7 @@ impl Error {
             Self::NetDevice(error) => error.hint(),
             Self::Hook(error) => error.hint(),
             Self::RecordPolicy(error) => error.hint(),
+            Self::RecordSink(error) => error.hint(),
             Self::Tracing(error) => error.hint(),
             Self::Nested(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
@@ -229,6 +235,7 @@ impl Error {
             Self::Update(_)
             | Self::Config(_)
             | Self::RecordPolicy(_)
+            | Self::RecordSink(_)
             | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
             Self::Annotation(_)

@@ -36,6 +36,7 @@ mod overlay;
 pub mod policy;
 mod procfs;
 pub mod record_policy;
+pub mod record_sink;
 pub mod rootfs;
 pub mod rootless;
 pub mod sealed;

@@ -184,6 +184,7 @@ fn exec(options: &Options, mut arguments: cli::exec::Exec) -> Result<u8, Error> 
         preserve_fds: arguments.preserve_fds,
         cgroups: arguments.cgroup,
         ignore_paused: arguments.ignore_paused,
+        record_sink: None,
     };
     match lifecycle::exec(options, request)? {
         Executed::Detached(_process) => Ok(0),

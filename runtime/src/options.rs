@@ -29,6 +29,8 @@ pub struct Options {
     pub records: Policy,
     /// Whether root of a container that is created may mount inside (`--nested`).
     pub nested: bool,
+    /// Socket of a collector that gets the records of a container that is created.
+    pub record_socket: Option<PathBuf>,
     /// What the node's configuration says beside.
     pub rules: Rules,
     /// Which Pod Security Standards a container that is created has to keep to.
@@ -52,6 +54,7 @@ impl Default for Options {
             cgroup_driver: Driver::Cgroupfs,
             records: Policy::default(),
             nested: false,
+            record_socket: None,
             rules: Rules::default(),
             pod_security: Enforcements::default(),
         }

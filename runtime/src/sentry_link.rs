@@ -126,14 +126,14 @@ pub struct Sentry {
 }
 
 impl Sentry {
-    /// Forks a sentry into `userns` and, if there is one, into the cgroup for it, with its records going to `audit`; with
+    /// Forks a sentry into `userns` and, if there is one, into the cgroup for it, with its records going to `audit` and `sinks`; with
     /// `may_trace` its jail lets it trace. It is a child of the caller; call [`Sentry::jailed`] before relying on it.
     ///
     /// # Errors
     /// See [`SentryError`].
     pub fn fork(
         (userns, cgroup): (BorrowedFd<'_>, Option<&Cgroup>),
-        audit: &Path,
+        (audit, sinks): (&Path, Vec<OwnedFd>),
         sight: Sight,
         may_trace: bool,
     ) -> Result<Self, SentryError> {
@@ -145,6 +145,7 @@ impl Sentry {
         let seat = Seat {
             control: theirs,
             audit: open_audit(audit)?,
+            sinks,
             proc: sight.proc().map_err(|source| SentryError::Seat { what: "view of /proc", source })?,
             empty_root: empty_root().map_err(|source| SentryError::Seat { what: "empty root", source })?,
             may_trace,

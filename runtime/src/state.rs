@@ -89,6 +89,9 @@ pub struct Stored {
     /// How much its sentries record.
     #[serde(default)]
     pub records: Policy,
+    /// Socket of the collector of its records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_socket: Option<PathBuf>,
     /// Whether its root may mount inside.
     #[serde(default)]
     pub nested: bool,
@@ -125,6 +128,8 @@ pub struct Origin {
     pub cgroup_places: Vec<PathBuf>,
     /// How much its sentries record.
     pub records: Policy,
+    /// Socket of the collector of its records.
+    pub record_socket: Option<PathBuf>,
     /// Whether it is given a directory of the host.
     pub has_host_directory: bool,
     /// What the node's rules object to and do not refuse.
@@ -155,6 +160,7 @@ impl Stored {
             monitor: None,
             interceptor: None,
             records: origin.records,
+            record_socket: origin.record_socket,
             has_host_directory: origin.has_host_directory,
             nested: origin.nested,
             missing: Vec::new(),
@@ -394,6 +400,7 @@ mod tests {
             nested: false,
             cgroup_places: Vec::new(),
             records: Policy::of(lazaret_sentry::record::Level::None),
+            record_socket: None,
         };
         let mut value = serde_json::to_value(Stored::creating(origin)).unwrap();
         assert!(value.as_object_mut().unwrap().remove("records").is_some());

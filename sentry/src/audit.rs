@@ -14,6 +14,7 @@ use crate::bucket::Bucket;
 use crate::record::{Dropped, Entry, Level, Line, Outcome, Record, Summary, VERSION};
 
 use crate::request::Reason;
+use crate::sink::Sink;
 use crate::{clock, limits};
 
 /// The queue and the counts.
@@ -179,17 +180,25 @@ pub(crate) struct Ledger {
     is_cut: bool,
     dropped: u64,
     spare: Vec<u8>,
+    sinks: Vec<Sink>,
 }
 
 impl Ledger {
-    /// Appends to `file`, which has `length` bytes.
-    pub(crate) fn new(file: OwnedFd, length: u64) -> Self {
-        Self { file, length, is_cut: false, dropped: 0, spare: Vec::new() }
+    /// Appends to `file`, which has `length` bytes, and sends the same to `sinks`.
+    pub(crate) fn new(file: OwnedFd, length: u64, sinks: Vec<(OwnedFd, bool)>) -> Self {
+        let sinks = sinks.into_iter().map(Sink::new).collect();
+        Self { file, length, is_cut: false, dropped: 0, spare: Vec::new(), sinks }
+    }
+
+    /// Sinks to be polled for room.
+    pub(crate) fn waiting_sinks(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.sinks.iter().filter_map(Sink::waits)
     }
 
     /// Writes what waits. A file that takes no more costs records, which are counted, and nothing else.
     pub(crate) fn write_pending(&mut self, audit: &Audit) {
         let batch = audit.take(std::mem::take(&mut self.spare));
+        self.sinks.iter_mut().for_each(|sink| sink.send(&batch.lines));
         let lost = self.append(&batch.lines, limits::AUDIT_RECORDS);
         let dropped = batch.dropped.saturating_add(lost);
         self.spare = batch.lines;
@@ -203,9 +212,15 @@ impl Ledger {
     /// Writes the counts of everything, the last line of a sentry.
     pub(crate) fn write_summary(&mut self, audit: &Audit) {
         let tally = std::mem::take(&mut audit.lock().tally);
+        let unsent = self.sinks.iter().map(|sink| sink.unsent).sum();
         let entries = tally.iter().map(|(kind, count)| kind.entry(*count)).collect();
-        let line =
-            Line::Summary(Summary { version: VERSION, time: clock::now().into(), dropped: self.dropped, entries });
+        let line = Line::Summary(Summary {
+            version: VERSION,
+            time: clock::now().into(),
+            dropped: self.dropped,
+            unsent,
+            entries,
+        });
         self.append_line(&line, limits::AUDIT_RECORDS + limits::AUDIT_SUMMARY);
     }
 
@@ -213,6 +228,7 @@ impl Ledger {
         // A line that cannot be encoded or written is missing in the file; the reader then counts records.
         if let Ok(mut bytes) = serde_json::to_vec(line) {
             bytes.push(b'\n');
+            self.sinks.iter_mut().for_each(|sink| sink.send(&bytes));
             self.append(&bytes, limit);
         }
     }

@@ -310,9 +310,13 @@ fn errno(verdict: &Verdict) -> Option<Errno> {
     }
 }
 
-/// Its symbol, such as `EPERM`.
+/// Its symbol, such as `EPERM`. The two that only the kernel itself sees are those of `include/linux/errno.h`.
 fn errno_name(errno: Errno) -> Cow<'static, str> {
-    format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno.0))).into()
+    match errno.0 {
+        512 => "ERESTARTSYS".into(),
+        513 => "ERESTARTNOINTR".into(),
+        errno => format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno))).into(),
+    }
 }
 
 /// What the call returns to its caller, where that is known here.

@@ -18,7 +18,7 @@ use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
-use crate::{Seat, limits, sys};
+use crate::{Seat, limits, sink, sys};
 
 pub(crate) use filter::FilterError;
 
@@ -32,6 +32,8 @@ pub(crate) struct Cell {
     pub(crate) wake: OwnedFd,
     /// Bytes in the audit file.
     pub(crate) audit_length: u64,
+    /// Which of the seat's sinks take packets.
+    pub(crate) by_packet: Vec<bool>,
     /// The kernel's sizes of notifications and answers.
     pub(crate) sizes: sys::Sizes,
 }
@@ -85,7 +87,7 @@ pub(crate) fn shut(seat: &mut Seat) -> Result<Cell, JailError> {
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(JailError::Dumpable)?;
     let descriptors = calls::Descriptors {
         control: seat.control.as_raw_fd(),
-        audit: seat.audit.as_raw_fd(),
+        records: [&seat.audit].into_iter().chain(&seat.sinks).map(AsRawFd::as_raw_fd).collect(),
         proc: seat.proc.as_raw_fd(),
         wake: cell.wake.as_raw_fd(),
     };
@@ -106,7 +108,8 @@ fn block_signals() -> Result<(), JailError> {
 /// Closes everything but the seat, moves the seat out of the way, and puts the empty root on 0, 1 and 2, where nobody
 /// can read or write: a stray message of a library must not end up in the control socket or the audit file.
 fn keep_only(seat: &mut Seat) -> Result<(), Errno> {
-    let mut kept = [&seat.control, &seat.audit, &seat.proc, &seat.empty_root].map(AsRawFd::as_raw_fd);
+    let seated = [&seat.control, &seat.audit, &seat.proc, &seat.empty_root].into_iter().chain(&seat.sinks);
+    let mut kept: Vec<RawFd> = seated.map(AsRawFd::as_raw_fd).collect();
     kept.sort_unstable();
     let mut first = 0;
     for descriptor in kept {
@@ -116,7 +119,8 @@ fn keep_only(seat: &mut Seat) -> Result<(), Errno> {
         first = descriptor + 1;
     }
     sys::close_range(first, RawFd::MAX)?;
-    for descriptor in [&mut seat.control, &mut seat.audit, &mut seat.proc, &mut seat.empty_root] {
+    let seated = [&mut seat.control, &mut seat.audit, &mut seat.proc, &mut seat.empty_root];
+    for descriptor in seated.into_iter().chain(&mut seat.sinks) {
         *descriptor = rustix::io::fcntl_dupfd_cloexec(&*descriptor, FIRST_OF_SEAT)?;
     }
     rustix::stdio::dup2_stdin(&seat.empty_root)?;
@@ -132,7 +136,8 @@ fn prepare(seat: &Seat) -> Result<Cell, JailError> {
         .map_err(|source| JailError::Prepare { what: "the length of the audit file", source })?;
     let sizes = sys::notification_sizes()
         .map_err(|source| JailError::Prepare { what: "the sizes of notifications", source })?;
-    Ok(Cell { wake, audit_length: u64::try_from(audit.st_size).unwrap_or_default(), sizes })
+    let by_packet = seat.sinks.iter().map(sink::is_by_packet).collect();
+    Ok(Cell { wake, audit_length: u64::try_from(audit.st_size).unwrap_or_default(), by_packet, sizes })
 }
 
 fn enter_empty_root(seat: &Seat) -> Result<(), Errno> {

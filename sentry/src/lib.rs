@@ -41,6 +41,7 @@ pub mod record_line;
 pub mod record_policy;
 mod request;
 mod signature;
+mod sink;
 mod socket_address;
 #[expect(unsafe_code, reason = "system calls that no library wraps; the only unsafe code of this crate")]
 mod sys;
@@ -63,6 +64,8 @@ pub struct Seat {
     pub control: OwnedFd,
     /// The audit file, opened for writing with `O_APPEND`; one JSON line for each record. See [`record`].
     pub audit: OwnedFd,
+    /// Others that get the records, at most [`limits::SINKS`]: connected sockets or pipes that do not block.
+    pub sinks: Vec<OwnedFd>,
     /// Directory descriptor of a private procfs (`hidepid=ptraceable`) of the PID namespace the sentry lives in.
     pub proc: OwnedFd,
     /// Directory descriptor of a detached, empty, read-only tmpfs: it becomes the root directory.
@@ -90,10 +93,11 @@ pub fn serve(mut seat: Seat) -> ExitCode {
             };
         }
     };
-    let Seat { control, audit, proc, empty_root, may_trace } = seat;
+    let Seat { control, audit, sinks, proc, empty_root, may_trace } = seat;
     drop(empty_root);
-    let jail::Cell { wake, audit_length, sizes } = cell;
-    let post = watch::Post { control, audit, audit_length, proc, wake, sizes, may_trace };
+    let jail::Cell { wake, audit_length, by_packet, sizes } = cell;
+    let sinks = sinks.into_iter().zip(by_packet).collect();
+    let post = watch::Post { control, audit, audit_length, sinks, proc, wake, sizes, may_trace };
     match watch::serve(post) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_told) => ExitCode::FAILURE,

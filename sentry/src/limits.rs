@@ -99,6 +99,9 @@ pub const RECORD_BURST: u64 = 1000;
 /// See [`RECORD_BURST`].
 pub const RECORDS_PER_SECOND: u64 = 100;
 
+/// Readers of one sentry's records beside the audit file.
+pub const SINKS: usize = 2;
+
 /// Bytes of the audit file that records may take, whatever was there before included.
 pub const AUDIT_RECORDS: u64 = 8 * 1024 * 1024;
 

@@ -135,6 +135,9 @@ pub struct Summary<'a> {
     pub time: Cow<'a, str>,
     /// Decisions that have no record.
     pub dropped: u64,
+    /// Lines that readers beside the audit file did not take.
+    #[serde(default)]
+    pub unsent: u64,
     /// One entry for each distinct decision.
     pub entries: Vec<Entry<'a>>,
 }

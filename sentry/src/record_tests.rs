@@ -45,7 +45,7 @@ fn summary(entries: &[(&'static str, u64)]) -> String {
             allow: Some("allow".into()),
         })
         .collect();
-    line(&Line::Summary(Summary { version: VERSION, time: "t".into(), dropped: 0, entries }))
+    line(&Line::Summary(Summary { version: VERSION, time: "t".into(), dropped: 0, unsent: 0, entries }))
 }
 
 fn counts(file: &str) -> Vec<(String, u64)> {

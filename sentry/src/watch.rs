@@ -31,6 +31,8 @@ pub(crate) struct Post {
     pub(crate) audit: OwnedFd,
     /// Bytes in the audit file.
     pub(crate) audit_length: u64,
+    /// Others that get the records, and whether by packets.
+    pub(crate) sinks: Vec<(OwnedFd, bool)>,
     pub(crate) proc: OwnedFd,
     /// A nonblocking eventfd.
     pub(crate) wake: OwnedFd,
@@ -137,7 +139,7 @@ impl Watch {
         };
         Self {
             shared: Arc::new(shared),
-            ledger: Ledger::new(post.audit, post.audit_length),
+            ledger: Ledger::new(post.audit, post.audit_length, post.sinks),
             sizes: post.sizes,
             may_trace: post.may_trace,
             wards: Vec::new(),
@@ -182,6 +184,7 @@ impl Watch {
         // No event but HUP is asked of a listener: its notifications belong to its thread and do not wake us.
         let listeners = || self.wards.iter().filter_map(|ward| Some((ward.number, ward.listener.as_ref()?)));
         fds.extend(listeners().map(|(_, listener)| PollFd::new(listener, PollFlags::empty())));
+        fds.extend(self.ledger.waiting_sinks().map(|sink| PollFd::from_borrowed_fd(sink, PollFlags::OUT)));
         if self.has_monitor {
             fds.push(PollFd::from_borrowed_fd(self.shared.monitor.control(), PollFlags::IN));
         }

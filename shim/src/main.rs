@@ -22,6 +22,7 @@ mod options;
 mod place;
 mod process;
 mod reaper;
+mod records;
 mod rootfs;
 mod service;
 mod socket;

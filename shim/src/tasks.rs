@@ -28,6 +28,7 @@ use crate::memory::Memory;
 use crate::options::RuntimeOptions;
 use crate::process::{Alive, Phase, Process};
 use crate::reaper::{Exit, Reaper, exit_of_watch};
+use crate::records;
 use crate::stats;
 
 /// How long `delete` waits for readers of the task's output, as containerd's own shim does.
@@ -121,12 +122,13 @@ impl Tasks {
             None => None,
         };
         let (prepared, ends) = Streams::open(&process.stdio, logger)?;
+        let records = records::read(id.to_owned()).map_err(ShimError::Launcher)?;
         let expecting = self.reaper.expect();
-        let descriptors: Vec<_> = ends.iter().flatten().map(AsFd::as_fd).collect();
+        let descriptors: Vec<_> = [records.as_fd()].into_iter().chain(ends.iter().flatten().map(AsFd::as_fd)).collect();
         let (outcome, along) = self.launcher.call(call, &descriptors).await?;
         drop(descriptors);
-        // The process holds its own copies; ours would keep its output from ever ending.
-        drop(ends);
+        // The process and its sentry hold their own copies; ours would keep their output from ever ending.
+        drop((ends, records));
         let mut along = along.into_iter();
         let (Outcome::Born { pid }, Some(pidfd)) = (outcome, along.next()) else {
             return Err(ShimError::Launcher(std::io::ErrorKind::InvalidData.into()));

@@ -16,9 +16,17 @@ pub(crate) struct Records {
     /// Rules that choose the level, first match, in a JSON file (docs/audit.md)
     #[arg(long, global = true, value_name = "FILE")]
     record_policy: Option<PathBuf>,
+    /// Unix socket of a collector that gets the records beside the audit file; somebody has to listen
+    #[arg(long, global = true, value_name = "PATH")]
+    record_socket: Option<PathBuf>,
 }
 
 impl Records {
+    /// The collector's socket, whole.
+    pub(crate) fn socket(&self) -> Option<PathBuf> {
+        self.record_socket.as_ref().map(|path| std::path::absolute(path).unwrap_or_else(|_gone| path.clone()))
+    }
+
     /// The rules, if any are chosen.
     ///
     /// # Errors

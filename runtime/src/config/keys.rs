@@ -44,6 +44,12 @@ pub const KEYS: &[Key] = &[
         "how much of each refused or answered call is recorded: a level, or a file of rules (docs/audit.md)",
     ),
     key(
+        "record_socket",
+        Kind::Text,
+        "",
+        "absolute path of a unix socket whose listener gets the records beside the audit file (docs/audit.md)",
+    ),
+    key(
         "command_line",
         Kind::Word(&["set", "tighten"]),
         "\"set\"",
@@ -70,24 +76,6 @@ pub const KEYS: &[Key] = &[
         )]),
         "",
         "annotations of pods",
-    ),
-    key(
-        "host_path_default",
-        Kind::Word(&["allow", "deny"]),
-        "\"allow\"",
-        "whether a path of the host that no rule names, and no table of lazaret's refuses, may be bound",
-    ),
-    key(
-        "host_paths",
-        Kind::Named(
-            "absolute paths",
-            &[
-                key("access", Kind::Word(&["none", "ro", "rw"]), "\"ro\"", "what containers may do with it"),
-                key("exec", Kind::Bool, "false", "whether files of it may be executed"),
-            ],
-        ),
-        "",
-        "paths of the host that may be bound, with everything below; nosuid and nodev are forced on the mount",
     ),
     key("BinaryName", Kind::Text, "", RUNC),
     key("TypeUrl", Kind::Text, "", RUNC),

@@ -24,6 +24,8 @@ pub struct Overrides {
     pub records: Option<Policy>,
     /// `--pod-security`.
     pub pod_security: Enforcement,
+    /// `--record-socket`.
+    pub record_socket: Option<PathBuf>,
 }
 
 impl Overrides {
@@ -42,6 +44,7 @@ impl Overrides {
             interceptor: self.interceptor.unwrap_or(configuration.interceptor),
             cgroup_driver: self.cgroup_driver.unwrap_or(configuration.cgroup_driver),
             records: self.records.unwrap_or(configuration.records),
+            record_socket: self.record_socket.or(configuration.record_socket),
             nested: self.nested.unwrap_or(configuration.nested),
             rules: configuration.rules,
             pod_security: Enforcements { general: self.pod_security, ..Enforcements::default() },
@@ -65,6 +68,12 @@ impl Overrides {
             && !records.covers(&configured.records)
         {
             return refused("--record-level", "records", records.said(), configured.records.said());
+        }
+        if let (Some(asked), Some(socket)) = (&self.record_socket, &configured.record_socket)
+            && asked != socket
+        {
+            let said = |path: &PathBuf| path.display().to_string();
+            return refused("--record-socket", "record_socket", said(asked), said(socket));
         }
         Ok(())
     }

@@ -13,12 +13,12 @@ fn of(text: &str) -> Result<Loaded, ConfigError> {
 
 #[test]
 fn nothing_is_the_defaults_and_every_key_changes_what_it_says() {
-    let Configuration { mode, interceptor, cgroup_driver, nested, records, command_line, rules } =
+    let Configuration { mode, interceptor, cgroup_driver, nested, records, record_socket, command_line, rules } =
         of("").unwrap().configuration;
     let options = Options::default();
     assert_eq!((mode, interceptor, nested), (options.mode, options.interceptor, options.nested));
     assert_eq!((cgroup_driver, records, rules), (options.cgroup_driver, options.records, options.rules));
-    assert_eq!(command_line, Freedom::Set);
+    assert_eq!((record_socket, command_line), (None, Freedom::Set));
     let text = "mode = \"strict\"\ninterceptor = \"ptrace\"\ncgroup_driver = \"systemd\"\nnested = true\nrecords = \"None\"\n\
                 privileged = \"refuse\"\ncommand_line = \"tighten\"\nlimits.pids = 7\nannotations.allow = [\"mode\"]\n";
     let all = of(text).unwrap().configuration;
@@ -26,17 +26,6 @@ fn nothing_is_the_defaults_and_every_key_changes_what_it_says() {
     assert_eq!((all.cgroup_driver, all.records.single()), (Driver::Systemd, Some(Level::None)));
     assert_eq!((all.rules.privileged, all.rules.pids), (Privileged::Refuse, 7));
     assert_eq!((all.command_line, all.rules.annotations), (Freedom::Tighten, vec!["mode".to_owned()]));
-    let paths = of(
-        "host_path_default = \"deny\"\n[host_paths.\"/srv//a/\"]\n[host_paths.\"/b\"]\naccess = \"rw\"\nexec = true\n",
-    );
-    let paths = paths.unwrap().configuration.rules.host_paths;
-    let shown: Vec<_> =
-        paths.list.iter().map(|rule| (rule.path.to_str().unwrap(), rule.access.name(), rule.exec)).collect();
-    assert_eq!((paths.only_listed, shown), (true, vec![("/b", "rw", true), ("/srv/a", "ro", false)]));
-    for path in ["/", "//", "relative", "/a/../b", "/a/./b"] {
-        let error = of(&format!("[host_paths.\"{path}\"]")).unwrap_err();
-        assert!(error.to_string().contains("an absolute path without . and .. is wanted"), "{error}");
-    }
     assert_eq!(of("SystemdCgroup = true").unwrap().configuration.cgroup_driver, Driver::Systemd);
 }
 

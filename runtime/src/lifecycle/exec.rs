@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rustix::process::{DumpableBehavior, Pid};
 
+use crate::causes;
 use crate::cgroup::Cgroup;
 use crate::cgroup::newcomer::SubCgroup;
 use crate::channel::{self, ToInit};
@@ -28,6 +29,7 @@ use crate::lifecycle::{LifecycleError, attendance, kill, monitor, scheduling, st
 use crate::namespaces::Shared;
 use crate::options::{Intercepted, Interceptor, Mode, Options};
 use crate::policy;
+use crate::record_sink;
 use crate::rootless;
 use crate::sentry_link::{Sentry, Sight};
 use crate::spec;
@@ -67,6 +69,8 @@ pub struct ExecRequest {
     pub cgroups: Vec<SubCgroup>,
     /// Also into a paused container, where it waits for `resume`.
     pub ignore_paused: bool,
+    /// As in [`crate::lifecycle::CreateRequest::record_sink`].
+    pub record_sink: Option<OwnedFd>,
 }
 
 /// What became of an `exec`.
@@ -186,7 +190,8 @@ fn step_by_step(options: &Options, host: &Host, request: ExecRequest, undo: &mut
         let audit = host.directory.join(state::AUDIT_FILE);
         let (sight, may_trace) = (Sight::of(rootless::is_active()), host.interceptor(options).may_trace());
         let place = (host.pidfd.as_fd(), host.state.sentry_cgroup.as_ref());
-        undo.sentry = Some(Sentry::fork(place, &audit, sight, may_trace)?);
+        undo.sentry =
+            Some(Sentry::fork(place, (&audit, sinks(host, request.record_sink.as_ref())?), sight, may_trace)?);
     }
     let (channel, theirs) = channel::pair()?;
     let orders = prepare(options, host, &container, (&request, &mappings, shared), (theirs, console))?;
@@ -231,6 +236,16 @@ fn step_by_step(options: &Options, host: &Host, request: ExecRequest, undo: &mut
         workers: Workers::default(),
     };
     Ok(Joined { pid, watched, terminal: relayed })
+}
+
+/// Where the records of the process go beside the audit file. A collector that is not there any more keeps no process out of
+/// a container: the file has everything.
+fn sinks(host: &Host, own: Option<&OwnedFd>) -> Result<Vec<OwnedFd>, Error> {
+    let opened = record_sink::open(own, host.state.record_socket.as_deref()).or_else(|error| {
+        tracing::warn!("{}; its records stand in the audit file alone", causes::chain(&error));
+        record_sink::open(own, None)
+    });
+    Ok(opened?)
 }
 
 /// The container's configuration as it was at create, with this process in the place of its first one, checked and cut

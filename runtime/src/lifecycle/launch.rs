@@ -94,7 +94,7 @@ pub(super) fn launch(options: &Options, launch: Launch) -> Result<Launched, Erro
     let mut state = Stored::creating(Origin { findings, ..origin });
     write_state(&undo, &state)?;
     freeze_config(&undo, config.as_ref(), &container.hooks)?;
-    let places = places::make(options, &mut container, admitted.as_ref(), host, (&request.id, &path), &mut undo)?;
+    let places = places::make(options, &mut container, admitted.as_ref(), host, (&request, &path), &mut undo)?;
     let (channel, theirs) = channel::pair()?;
     let orders = orders::prepare(
         &Ingredients {
@@ -241,6 +241,7 @@ fn origin(
         cgroup_places: places::cgroups(options, hierarchies, container, id)?,
         records: options.records.clone(),
         findings: Vec::new(),
+        record_socket: options.record_socket.clone(),
     })
 }
 

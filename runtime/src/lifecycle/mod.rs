@@ -90,6 +90,8 @@ pub struct CreateRequest {
     pub preserve_fds: u32,
     /// The root file system.
     pub rootfs: Rootfs,
+    /// A reader of the sentry's records beside the audit file: a socket or pipe that does not block.
+    pub record_sink: Option<OwnedFd>,
 }
 
 /// A container that stands ready for `start`.

@@ -8,11 +8,12 @@ use crate::cgroup::{Cgroup, CgroupError, Driver, Hierarchies};
 use crate::error::Error;
 use crate::idmap::{self, Lease};
 use crate::lifecycle::undo::Undo;
-use crate::lifecycle::{LifecycleError, orders, without_root};
+use crate::lifecycle::{CreateRequest, LifecycleError, orders, without_root};
 use crate::namespaces::{self, UserNamespace};
 use crate::network;
 use crate::options::Options;
 use crate::policy::{self, Admitted};
+use crate::record_sink;
 use crate::rootless;
 use crate::sentry_link::{Sentry, Sight};
 use crate::spec::container::{Container, IdMappings};
@@ -43,9 +44,10 @@ pub(super) fn make(
     container: &mut Container,
     admitted: Option<&Admitted>,
     hierarchies: Hierarchies,
-    (id, directory): (&str, &Path),
+    (request, directory): (&CreateRequest, &Path),
     undo: &mut Undo,
 ) -> Result<Places, Error> {
+    let id = request.id.as_str();
     let sandbox = options.mode.is_confined();
     if let Some(admitted) = admitted {
         container.process.capabilities = admitted.capabilities;
@@ -70,7 +72,8 @@ pub(super) fn make(
             let audit = directory.join(state::AUDIT_FILE);
             let (sight, may_trace) = (Sight::of(rootless), options.interceptor.may_trace());
             let place = (userns.as_fd(), cgroup.as_ref().ok());
-            undo.sentry = Some(Sentry::fork(place, &audit, sight, may_trace)?);
+            let sinks = record_sink::open(request.record_sink.as_ref(), options.record_socket.as_deref())?;
+            undo.sentry = Some(Sentry::fork(place, (&audit, sinks), sight, may_trace)?);
             cgroup.map(Some)
         }
         Some(_) | None => Ok(None),

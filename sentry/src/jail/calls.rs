@@ -11,7 +11,8 @@ use crate::sys::{self, ptrace};
 #[derive(Debug)]
 pub(crate) struct Descriptors {
     pub(crate) control: RawFd,
-    pub(crate) audit: RawFd,
+    /// The audit file, and who gets the records beside.
+    pub(crate) records: Vec<RawFd>,
     pub(crate) proc: RawFd,
     pub(crate) wake: RawFd,
 }
@@ -69,7 +70,7 @@ fn talking_calls(descriptors: &Descriptors) -> Vec<Permit> {
     vec![
         ("recvmsg", vec![only(descriptors.control)]),
         ("sendmsg", vec![only(descriptors.control)]),
-        ("write", vec![only(descriptors.audit), only(descriptors.wake)]),
+        ("write", descriptors.records.iter().chain([&descriptors.wake]).map(|one| only(*one)).collect()),
         // What poll(2) is in rustix.
         ("ppoll", Vec::new()),
         ("read", Vec::new()),
@@ -142,7 +143,7 @@ mod tests {
 
     use super::*;
 
-    const DESCRIPTORS: Descriptors = Descriptors { control: 10, audit: 11, proc: 12, wake: 14 };
+    const DESCRIPTORS: Descriptors = Descriptors { control: 10, records: Vec::new(), proc: 12, wake: 14 };
 
     #[test]
     fn every_permit_is_in_the_table_and_stands_once() {

@@ -41,7 +41,7 @@ pub fn order(change: Change) {
 /// The names of all calls that the filter lets pass.
 #[must_use]
 pub fn calls(may_trace: bool) -> Vec<&'static str> {
-    let anywhere = Descriptors { control: 0, audit: 0, proc: 0, wake: 0 };
+    let anywhere = Descriptors { control: 0, records: Vec::new(), proc: 0, wake: 0 };
     calls::permits(&anywhere, may_trace).into_iter().map(|(name, _)| name).collect()
 }
 

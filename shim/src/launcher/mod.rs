@@ -40,7 +40,7 @@ pub(crate) struct Request {
 /// What the daemon asks for.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Call {
-    /// Create a container. Its three stdio descriptors come along.
+    /// Create a container. Where its records go comes along, and its three stdio descriptors.
     Create(Create),
     /// Let it execute its program.
     Start {
@@ -56,7 +56,8 @@ pub(crate) enum Call {
         /// To every process of the container rather than to its first.
         all: bool,
     },
-    /// Execute a further process in it. Its three stdio descriptors come along, but for one with a terminal.
+    /// Execute a further process in it. Where its records go comes along, and its three stdio descriptors, but for one with a
+    /// terminal.
     Exec {
         /// The container.
         id: String,

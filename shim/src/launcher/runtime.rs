@@ -28,15 +28,18 @@ impl Runtime {
         Self { options: Options { root, ..Options::default() } }
     }
 
-    /// Creates a container. `stdio` are its standard input, output and error, unless it is to have a terminal.
-    pub(crate) fn create(&self, create: Create, stdio: Vec<OwnedFd>) -> Result<Newborn, Failure> {
-        let mut stdio = stdio.into_iter();
+    /// Creates a container. `descriptors` are where its records go, and its standard input, output and error, unless it is to
+    /// have a terminal.
+    pub(crate) fn create(&self, create: Create, descriptors: Vec<OwnedFd>) -> Result<Newborn, Failure> {
+        let mut stdio = descriptors.into_iter();
+        let record_sink = stdio.next();
         let request = lifecycle::CreateRequest {
             id: create.id,
             bundle: create.bundle,
             stdio: std::array::from_fn(|_| stdio.next()),
             rootfs: rootfs(create.rootfs),
             returns_terminal: true,
+            record_sink,
             ..lifecycle::CreateRequest::default()
         };
         // Read for every container: a change holds for the next one.
@@ -48,9 +51,10 @@ impl Runtime {
         Ok(Newborn { pid: created.pid.as_raw_nonzero().get(), pidfd: created.pidfd, terminal: created.terminal })
     }
 
-    /// Executes a process in a container. `text` is an OCI `Process`, `stdio` as in [`Runtime::create`].
-    pub(crate) fn exec(&self, id: String, text: String, stdio: Vec<OwnedFd>) -> Result<Newborn, Failure> {
-        let mut stdio = stdio.into_iter();
+    /// Executes a process in a container. `text` is an OCI `Process`, `descriptors` as in [`Runtime::create`].
+    pub(crate) fn exec(&self, id: String, text: String, descriptors: Vec<OwnedFd>) -> Result<Newborn, Failure> {
+        let mut stdio = descriptors.into_iter();
+        let record_sink = stdio.next();
         let request = lifecycle::ExecRequest {
             id,
             process: lifecycle::ExecProcess::Json { source: PathBuf::from("the exec request"), text },
@@ -63,6 +67,7 @@ impl Runtime {
             preserve_fds: 0,
             cgroups: Vec::new(),
             ignore_paused: false,
+            record_sink,
         };
         match lifecycle::exec(&self.options, request).map_err(failure)? {
             lifecycle::Executed::Detached(process) => Ok(Newborn {
