@@ -86,6 +86,14 @@ fn meant(nearest: Option<&str>) -> String {
 }
 
 impl AnnotationError {
+    /// The annotation with its value.
+    #[must_use]
+    pub fn field(&self) -> &Field {
+        match self {
+            Self::Unknown { field, .. } | Self::Value { field, .. } | Self::Loosens { field, .. } => field,
+        }
+    }
+
     /// Stable number of this error, 1760-1762.
     #[must_use]
     pub fn code(&self) -> u32 {

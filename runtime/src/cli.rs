@@ -386,17 +386,35 @@ pub(crate) struct Events {
     /// Time between two statistics, such as 5s or 500ms
     #[arg(long, default_value = "5s", value_name = "DURATION")]
     pub(crate) interval: String,
-    /// Print what the sentry has refused and answered instead
-    #[arg(long, conflicts_with_all = ["stats", "interval"])]
+    /// Print what the sentry has refused and answered instead, and what policy warned of when it was created
+    #[arg(long, conflicts_with_all = ["stats", "interval"], group = "stream")]
     pub(crate) records: bool,
+    /// Print which containers policy has refused to create, of every id
+    #[arg(long, conflicts_with_all = ["stats", "interval", "id"], group = "stream")]
+    pub(crate) refusals: bool,
     /// Go on until the container is gone
     #[arg(long, short, requires = "records")]
     pub(crate) follow: bool,
-    /// Records as JSON lines
-    #[arg(long, requires = "records")]
+    /// Records as JSON lines: the same as -o json
+    #[arg(long, requires = "stream", conflicts_with = "output")]
     pub(crate) json: bool,
+    /// Form of the records
+    #[arg(long, short, value_enum, requires = "stream", value_name = "FORM")]
+    pub(crate) output: Option<RecordForm>,
     /// The container's id
-    pub(crate) id: String,
+    #[arg(required_unless_present = "refusals")]
+    pub(crate) id: Option<String>,
+}
+
+/// Forms of records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordForm {
+    /// For people
+    Text,
+    /// JSON lines, as they stand
+    Json,
+    /// Events of Kubernetes' audit log (audit.k8s.io/v1), as JSON lines
+    Kubernetes,
 }
 
 #[derive(Debug, Args)]
@@ -454,6 +472,8 @@ mod tests {
             "events --stats ID",
             "events --interval=5s ID",
             "events --records -f ID",
+            "events --records -o kubernetes ID",
+            "events --refusals --json",
             "trace -c -o /f ID",
             "trace -e A=1 -- ls -l",
             "spec -b /b",

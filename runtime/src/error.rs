@@ -2,6 +2,7 @@
 
 use crate::annotations::AnnotationError;
 use crate::bundle::BundleError;
+use crate::bundle::field::Field;
 use crate::causes;
 use crate::cgroup::CgroupError;
 use crate::channel::{ChannelError, Failure};
@@ -218,6 +219,20 @@ impl Error {
             | Self::Sentry(_)
             | Self::Launch(_)
             | Self::Channel(_) => None,
+        }
+    }
+
+    /// The key of `config.json` that it is about, where it is about one.
+    #[must_use]
+    pub fn field(&self) -> Option<&Field> {
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "verdicts of policy are about a key, other errors are not asked"
+        )]
+        match self {
+            Self::Policy(error) => error.field(),
+            Self::Annotation(error) => Some(error.field()),
+            _ => None,
         }
     }
 

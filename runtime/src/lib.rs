@@ -47,6 +47,7 @@ pub mod state;
 pub mod sys;
 pub mod trees;
 mod users;
+mod verdicts;
 pub mod watch;
 pub mod worker;
 

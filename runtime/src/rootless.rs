@@ -171,9 +171,7 @@ pub fn default_root() -> Result<PathBuf, RootlessError> {
     if let Some(runtime) = runtime.filter(|path| path.is_dir()) {
         return Ok(runtime.join("lazaret"));
     }
-    let user = own_ranges("/proc/self/uid_map").ok().filter(|_ranges| is_active());
-    let user = user.and_then(|ranges| idmap::to_host(&ranges, 0)).unwrap_or_else(|| geteuid().as_raw());
-    let path = PathBuf::from(format!("/tmp/lazaret-{user}"));
+    let path = PathBuf::from(format!("/tmp/lazaret-{}", user()));
     match std::fs::DirBuilder::new().mode(0o700).create(&path) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
             return Err(RootlessError::StateDirectory { path, source });
@@ -187,6 +185,13 @@ pub fn default_root() -> Result<PathBuf, RootlessError> {
 fn belongs_to_us_alone(path: &Path) -> bool {
     std::fs::symlink_metadata(path)
         .is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0)
+}
+
+/// The user who calls us, as the host counts, also after [`enter`].
+#[must_use]
+pub(crate) fn user() -> u32 {
+    let ranges = own_ranges("/proc/self/uid_map").ok().filter(|_ranges| is_active());
+    ranges.and_then(|ranges| idmap::to_host(&ranges, 0)).unwrap_or_else(|| geteuid().as_raw())
 }
 
 /// Makes the process root of a new user namespace, with a mount and a host name namespace of its own.

@@ -10,10 +10,11 @@ use lazaret::error::Error;
 use lazaret::lifecycle::{self, Listed, ListedCall, Process};
 use lazaret::options::Options;
 use lazaret_profiles::document;
+use lazaret_sentry::kubernetes::{self, Pod};
 use lazaret_sentry::record_line;
 use serde::Serialize;
 
-use crate::cli::{self, Format, SyscallFormat};
+use crate::cli::{self, Format, RecordForm, SyscallFormat};
 use crate::table;
 
 /// What a verb printed, or why that was not possible.
@@ -71,19 +72,33 @@ fn row_of_process(process: &Process) -> [String; 7] {
 
 /// `events`.
 pub(crate) fn events(options: &Options, arguments: &cli::Events) -> Printed {
+    let form = if arguments.json { RecordForm::Json } else { arguments.output.unwrap_or(RecordForm::Text) };
+    let Some(id) = arguments.id.as_ref() else {
+        let pod = Pod::default();
+        lifecycle::refusals(options, &mut |record| in_form(form, record, &pod))?;
+        return Ok(Ok(()));
+    };
     if arguments.records {
-        let form = if arguments.json { record_line::as_json } else { record_line::for_people };
-        lifecycle::records(options, &arguments.id, arguments.follow, &mut |record| {
-            text(&format!("{}\n", form(record)))
-        })?;
+        let pod = lifecycle::pod(options, id)?;
+        lifecycle::records(options, id, arguments.follow, &mut |record| in_form(form, record, &pod))?;
         return Ok(Ok(()));
     }
     let interval = lifecycle::parse_interval(&arguments.interval)?;
     if arguments.stats {
-        return Ok(line(&lifecycle::stats(options, &arguments.id)?));
+        return Ok(line(&lifecycle::stats(options, id)?));
     }
-    lifecycle::events(options, &arguments.id, interval, &mut |event| line(event))?;
+    lifecycle::events(options, id, interval, &mut |event| line(event))?;
     Ok(Ok(()))
+}
+
+/// A record on a line of its own; some have no line in some forms.
+fn in_form(form: RecordForm, record: &[u8], pod: &Pod) -> io::Result<()> {
+    let shown = match form {
+        RecordForm::Text => Some(record_line::for_people(record)),
+        RecordForm::Json => Some(record_line::as_json(record)),
+        RecordForm::Kubernetes => kubernetes::event(record, pod),
+    };
+    shown.map_or(Ok(()), |shown| text(&format!("{shown}\n")))
 }
 
 /// `doctor`, and whether sandbox mode can run.

@@ -10,6 +10,7 @@
 //! share its decoders and calls. It must not use anything else;
 //! [`verdict`] is public for its proofs, which are compiled from outside.
 
+pub mod admission;
 mod audit;
 mod bucket;
 mod changes;
@@ -28,6 +29,8 @@ mod handlers;
 pub mod handoff;
 mod interceptor;
 mod jail;
+pub mod kubernetes;
+mod level;
 pub mod limits;
 mod monitor;
 pub mod mount_flag;

@@ -12,6 +12,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::admission::Admission;
+pub use crate::level::Level;
 use crate::{limits, text};
 
 /// Version of the records.
@@ -20,10 +22,11 @@ pub const VERSION: u32 = 1;
 /// One line of the audit file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "nearly every line is of the largest kind, and none is kept")]
 pub enum Line<'a> {
     /// One decision.
     Decision(Record<'a>),
+    /// What policy said of the container's creation.
+    Admission(Admission<'a>),
     /// Decisions that have no record.
     Dropped(Dropped<'a>),
     /// The exact counts of all decisions since the sentry began; its last line.
@@ -69,36 +72,6 @@ pub struct Record<'a> {
     pub allow: Option<Cow<'a, str>>,
     /// Our own failure that made it a refusal.
     pub error: Option<Cow<'a, str>>,
-}
-
-/// How much of a decision is written down. Each holds what those before it hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
-pub enum Level {
-    /// Nothing: it is counted under the name of its call alone.
-    None,
-    /// Who, when, which call, what came of it and why. No argument, so no text that the guest passed.
-    Metadata,
-    /// The arguments too.
-    #[default]
-    Request,
-    /// And what the call returned.
-    RequestResponse,
-}
-
-impl Level {
-    /// Every level, the least first.
-    pub const ALL: &[Self] = &[Self::None, Self::Metadata, Self::Request, Self::RequestResponse];
-
-    /// The word of it, which is Kubernetes'.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::None => "None",
-            Self::Metadata => "Metadata",
-            Self::Request => "Request",
-            Self::RequestResponse => "RequestResponse",
-        }
-    }
 }
 
 /// What came of a call.
@@ -194,6 +167,8 @@ pub fn summarise(mut reader: impl BufRead) -> Result<Vec<Distinct>, SummaryError
     while read_line(&mut reader, &mut line).map_err(SummaryError::Read)? || !line.is_empty() {
         match serde_json::from_slice(&line) {
             Ok(Line::Decision(record)) => since_summary.count_record(&record),
+            // It is about the container as a whole, and was told to whoever created it.
+            Ok(Line::Admission(_)) => {}
             Ok(Line::Dropped(dropped)) => since_summary.lost = since_summary.lost.saturating_add(dropped.count),
             Ok(Line::Summary(summary)) => {
                 since_summary = Tally::default();

@@ -1,6 +1,7 @@
 //! One line of the audit file as a person reads it. Called by whoever prints records. Trusts nothing: a damaged line is
 //! shown as one, and no guest text moves the terminal.
 
+use crate::admission::Admission;
 use crate::record::{Line, Outcome, Record};
 use crate::{limits, text};
 
@@ -9,6 +10,7 @@ use crate::{limits, text};
 pub fn for_people(line: &[u8]) -> String {
     text::printable(&match serde_json::from_slice(line) {
         Ok(Line::Decision(record)) => decision(&record),
+        Ok(Line::Admission(admission)) => of_admission(&admission),
         Ok(Line::Dropped(dropped)) => format!("{} dropped   {} decisions have no record", dropped.time, dropped.count),
         Ok(Line::Summary(summary)) => format!(
             "{} summary   {} distinct decisions, {} without a record",
@@ -26,6 +28,18 @@ pub fn as_json(line: &[u8]) -> String {
     let whole: Option<serde_json::Value> = serde_json::from_slice(line).ok();
     let value =
         whole.unwrap_or_else(|| serde_json::json!({"kind": "damaged", "text": text::cut(line, limits::RECORDED_TEXT)}));
+    shown(&value)
+}
+
+/// `bytes` as text of at most `limit` characters, as guest text is cut: what is not UTF-8 becomes U+FFFD, and a cut ends
+/// in "…".
+#[must_use]
+pub fn cut(bytes: &[u8], limit: usize) -> String {
+    text::cut(bytes, limit)
+}
+
+/// A JSON value as text that moves no terminal.
+pub(crate) fn shown(value: &serde_json::Value) -> String {
     // Inside a JSON text only: elsewhere its characters are ASCII. An escape of ours would not be JSON's, so it is made one.
     // The controls of ASCII are escaped already but for DEL, which JSON does not count among them.
     let mut shown = String::new();
@@ -53,6 +67,17 @@ fn decision(record: &Record<'_>) -> String {
     let errno = record.errno.as_deref().unwrap_or("-");
     let technique = record.technique.as_deref().map(|technique| format!(" [{technique}]")).unwrap_or_default();
     format!("{} {verdict}  {errno} {} (pid {}, {}){technique}", record.time, record.what, record.pid, record.exe)
+}
+
+fn of_admission(admission: &Admission<'_>) -> String {
+    let code = admission.code.map(|code| format!(" [lazaret-{code}]")).unwrap_or_default();
+    let field = admission.field.as_deref().unwrap_or("-");
+    let why = admission.why.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
+    let verdict = admission.verdict.name();
+    format!(
+        "{} {verdict:<8}  create {} (uid {}) {field}{why}{code}",
+        admission.time, admission.container, admission.user
+    )
 }
 
 #[cfg(test)]

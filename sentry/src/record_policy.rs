@@ -8,6 +8,7 @@ use lazaret_profiles::class::{Class, Event};
 use lazaret_profiles::syscalls::{self, Column};
 use serde::{Deserialize, Serialize};
 
+use crate::admission;
 use crate::limits;
 use crate::record::{Level, Outcome};
 use crate::request::Reason;
@@ -145,6 +146,17 @@ impl Policy {
         self.rules.iter().zip(1..).try_for_each(|(rule, number)| rule.check(number))
     }
 
+    /// The level of what policy says of a create: of a refusal as of a refused call, of anything else as of an answered one.
+    /// Rules that name system calls or techniques do not fit it; those that name classes fit with [`admission::CLASS`].
+    #[must_use]
+    pub fn level_of_admission(&self, verdict: admission::Verdict) -> Level {
+        let outcome = match verdict {
+            admission::Verdict::Refused => Outcome::Refused,
+            admission::Verdict::Warned | admission::Verdict::Audited => Outcome::Answered,
+        };
+        self.level(Facts { syscall: "", class: admission::CLASS, outcome, technique: None })
+    }
+
     /// The level of a decision.
     pub(crate) fn level(&self, facts: Facts<'_>) -> Level {
         self.rules.iter().find(|rule| rule.holds(facts)).map_or(Level::None, |rule| rule.level)
@@ -196,11 +208,12 @@ pub(crate) fn techniques() -> impl Iterator<Item = &'static str> {
     Event::ALL.iter().map(|event| event.technique()).chain(own)
 }
 
-/// Whether a row that is trapped has this class in one of the modes.
+/// Whether a row that is trapped has this class in one of the modes, or a verdict at create has it.
 fn is_class(name: &str) -> bool {
     let is_trapped = |class: &Class| !matches!(class, Class::Native | Class::Deny(_));
     let classes = |row: &'static syscalls::Row| Column::ALL.iter().map(|column| row.choice(*column).class);
-    syscalls::TABLE.iter().flat_map(classes).any(|class| is_trapped(&class) && class.label() == name)
+    name == admission::CLASS
+        || syscalls::TABLE.iter().flat_map(classes).any(|class| is_trapped(&class) && class.label() == name)
 }
 
 #[cfg(test)]
@@ -213,6 +226,19 @@ mod tests {
 
     fn refused<'a>(syscall: &'a str, technique: &'a str) -> Facts<'a> {
         Facts { syscall, class: "refused and recorded", outcome: Outcome::Refused, technique: Some(technique) }
+    }
+
+    #[test]
+    fn verdicts_at_create_have_the_level_of_their_class_or_of_all() {
+        use admission::Verdict::{Refused, Warned};
+        let rules = policy(
+            r#"[{"level":"None","syscalls":["mount"]},{"level":"RequestResponse","classes":["admission"],"verdicts":["refused"]},
+                {"level":"Metadata"}]"#,
+        );
+        rules.check().unwrap();
+        assert_eq!(rules.level_of_admission(Refused), Level::RequestResponse);
+        assert_eq!(rules.level_of_admission(Warned), Level::Metadata);
+        assert_eq!(Policy::of(Level::None).level_of_admission(Refused), Level::None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Unit tests of `record`.
 
 use super::*;
+use crate::admission::{CLASS, Verdict};
 
 fn record(what: &'static str, verdict: Outcome) -> Record<'static> {
     Record {
@@ -30,6 +31,26 @@ fn line(line: &Line<'_>) -> String {
 
 fn refused(what: &'static str) -> String {
     line(&Line::Decision(record(what, Outcome::Refused)))
+}
+
+fn admission() -> String {
+    line(&Line::Admission(Admission {
+        version: VERSION,
+        time: "t".into(),
+        level: Level::RequestResponse,
+        container: "c1".into(),
+        user: 0,
+        namespace: Some("shop".into()),
+        pod: Some("web".into()),
+        verdict: Verdict::Refused,
+        rule: CLASS.into(),
+        code: Some(1305),
+        field: Some("mounts[7].source".into()),
+        asked: Some("x".into()),
+        why: Some("why".into()),
+        allow: Some("allow".into()),
+        answer: Some("error".into()),
+    }))
 }
 
 fn summary(entries: &[(&'static str, u64)]) -> String {
@@ -93,6 +114,7 @@ fn every_line_survives_a_round_trip() {
         Line::Decision(record("a\u{1b}\"\n", Outcome::Answered)),
         Line::Dropped(Dropped { version: VERSION, time: "t".into(), count: 3 }),
         serde_json::from_str(&summary(&[("a", 1)])).unwrap(),
+        serde_json::from_str(&admission()).unwrap(),
     ];
     for original in lines {
         let back: Line<'_> = serde_json::from_str(&line(&original)).unwrap();
@@ -165,7 +187,13 @@ fn document_names_every_field_of_every_kind() {
     let time = "2026-01-01T00:00:00.000000000Z";
     let dropped = line(&Line::Dropped(Dropped { version: VERSION, time: time.into(), count: 1 }));
     let summary = summary(&[("mount", 1)]);
-    for (row, text) in [("`decision`", refused("mount")), ("`dropped`", dropped), ("`summary`", summary.clone())] {
+    let kinds = [
+        ("`decision`", refused("mount")),
+        ("`admission`", admission()),
+        ("`dropped`", dropped),
+        ("`summary`", summary.clone()),
+    ];
+    for (row, text) in kinds {
         let mut documented = fields_in(row);
         documented.sort();
         assert_eq!(documented, fields_of(&serde_json::from_str(&text).unwrap()), "{row}");
@@ -174,12 +202,26 @@ fn document_names_every_field_of_every_kind() {
     documented.sort();
     let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
     assert_eq!(documented, fields_of(&summary["entries"][0]), "an entry");
-    for field in fields_in("`decision`").iter().chain(&fields_in("`summary`")).chain(&fields_in("`dropped`")) {
+    for field in ["`decision`", "`admission`", "`summary`", "`dropped`"].into_iter().flat_map(fields_in) {
         let is_told = document
             .lines()
             .any(|line| line.starts_with("| `") && line.split('|').nth(1).unwrap().contains(&format!("`{field}`")));
         assert!(is_told, "{field} has a row of its own");
     }
+}
+
+#[test]
+fn verdict_at_create_holds_what_its_level_says() {
+    let Ok(Line::Admission(whole)) = serde_json::from_str(admission().trim_end()) else { panic!("an admission") };
+    let at = |level| Admission { level, ..whole.clone() }.cut_to_level();
+    let request = at(Level::Request);
+    assert!(request.answer.is_none() && request.why.is_some() && request.asked.is_some());
+    let metadata = at(Level::Metadata);
+    assert!(
+        metadata.asked.is_none() && metadata.why.is_none() && metadata.allow.is_none() && metadata.answer.is_none()
+    );
+    assert_eq!((metadata.code, metadata.field.as_deref()), (Some(1305), Some("mounts[7].source")));
+    assert_eq!(counts(&admission()), Vec::new(), "it is no refused call");
 }
 
 #[test]

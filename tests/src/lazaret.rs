@@ -183,7 +183,14 @@ impl Lazaret {
         text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 
-    /// Names in the state directory.
+    /// Every line of the state directory's record of refusals.
+    #[must_use]
+    pub fn refusals(&self) -> Vec<Value> {
+        let text = std::fs::read_to_string(self.root().join("refusals.jsonl")).unwrap_or_default();
+        text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Names of the containers that have a directory in the state directory.
     #[must_use]
     pub fn states(&self) -> Vec<String> {
         names(&self.root())
@@ -203,6 +210,7 @@ impl Lazaret {
 fn names(directory: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
     entries
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| entry.file_name().to_string_lossy().into_owned())
         .filter(|name| !name.starts_with('.'))
         .collect()

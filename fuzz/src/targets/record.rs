@@ -1,6 +1,7 @@
 //! Any audit file is read within its bounds: each line is shown as text that moves no terminal and as JSON of the same
 //! value, and the summary loses nothing silently.
 
+use lazaret_sentry::kubernetes::{self, Pod};
 use lazaret_sentry::{limits, record, record_line};
 use serde_json::Value;
 
@@ -22,6 +23,7 @@ pub const WORDS: &[&str] = &[
     "\\ud800",
     "{\"kind\":\"decision\",",
     "{\"kind\":\"dropped\",",
+    "{\"kind\":\"admission\",",
     "{\"kind\":\"summary\",",
     "\"version\":1,",
     "\"entries\":[",
@@ -61,6 +63,11 @@ fn show(line: &[u8]) {
     let json = record_line::as_json(line);
     assert_harmless(&json);
     let shown: Value = serde_json::from_str(&json).expect("JSON");
+    if let Some(event) = kubernetes::event(line, &Pod::default()) {
+        assert_harmless(&event);
+        let event: Value = serde_json::from_str(&event).expect("JSON");
+        assert_eq!((&event["kind"], &event["apiVersion"]), (&"Event".into(), &"audit.k8s.io/v1".into()));
+    }
     if let Ok(value) = serde_json::from_slice::<Value>(line) {
         assert_eq!(without_fractions(shown), without_fractions(value));
     }

@@ -10,6 +10,8 @@ use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, judgement
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
+use crate::spec::container::Container;
+use crate::verdicts::{self, Subject, Warned};
 
 /// Creates the container of `request` and leaves a monitor with it.
 ///
@@ -39,10 +41,31 @@ fn leave(launched: launch::Launched, pid_file: Option<&Path>) -> Result<Created,
 /// The common part of `create` and `run`.
 pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Opening) -> Result<launch::Launched, Error> {
     let bundle = Bundle::load(&request.bundle)?;
-    let mut container = spec::check(&bundle)?;
-    let options = &annotations::apply(options, &container.annotations)?;
+    let container = spec::check(&bundle)?;
+    let subject = Subject::of(&request.id, &container.annotations);
+    let refused = |error: Error| {
+        verdicts::refused(options, &subject, &error);
+        error
+    };
+    let options = &annotations::apply(options, &container.annotations).map_err(|error| refused(error.into()))?;
+    let mut warnings = Vec::new();
+    let launched = admit(options, bundle, container, request, opening, &mut warnings).map_err(refused)?;
+    verdicts::warned(options, &subject, &warnings);
+    Ok(launched)
+}
+
+/// Has policy judge the container, and launches it. What policy warns of is added to `warnings`.
+fn admit(
+    options: &Options,
+    bundle: Bundle,
+    mut container: Container,
+    request: CreateRequest,
+    opening: Opening,
+    warnings: &mut Vec<Warned>,
+) -> Result<launch::Launched, Error> {
     nested::admit(options, &container)?;
     let findings = judgement::judge(options, &bundle, &request.id)?;
+    warnings.extend(findings.iter().map(Warned::from));
     let admitted = match options.mode {
         Mode::Native => None,
         Mode::Sandbox | Mode::Strict => {
@@ -50,6 +73,7 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
             let admitted = policy::sandbox::admit(&mut container, &host, &options.rules)?;
             for warning in &admitted.warnings {
                 tracing::warn!("{warning}");
+                warnings.push(warning.into());
             }
             Some(admitted)
         }

@@ -62,7 +62,7 @@ pub use list::{Listed, list};
 pub use nested::NestedError;
 pub use pause::{pause, resume};
 pub use ps::{Process, process_ids, processes};
-pub use records::records;
+pub use records::{pod, records, refusals};
 pub use start::start;
 pub use status::{OciState, state};
 pub use syscalls::{ListedCall, syscalls};

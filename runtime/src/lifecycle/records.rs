@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use lazaret_sentry::kubernetes::Pod;
 use lazaret_sentry::record;
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -16,6 +17,7 @@ use crate::error::Error;
 use crate::lifecycle::{EventsError, kill};
 use crate::options::Options;
 use crate::state::{self, AUDIT_FILE, ProcessId};
+use crate::verdicts;
 
 /// Gives `tell` each line of the container's audit file, without its end. With `follow` also those that come, until the
 /// container's first process and its sentry are gone; the open file is read to its end, also after `delete`.
@@ -51,6 +53,32 @@ pub fn records(
             news.wait().map_err(EventsError::Records)?;
         }
     }
+}
+
+/// Gives `tell` each line of the refusals of the state directory, the oldest first, without its end. None were refused where
+/// there is no file.
+///
+/// # Errors
+/// [`EventsError::Records`] when a file cannot be read, [`EventsError::Output`] when `tell` fails.
+pub fn refusals(options: &Options, tell: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> Result<(), Error> {
+    for path in [verdicts::earlier_refusals_file(&options.root), verdicts::refusals_file(&options.root)] {
+        let file = match File::options().read(true).custom_flags(libc::O_NOFOLLOW).open(path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => continue,
+            file => file.map_err(EventsError::Records)?,
+        };
+        let mut lines = Lines { file: BufReader::new(file), begun: Vec::new() };
+        lines.tell_all(tell)?;
+        lines.tell_begun(tell)?;
+    }
+    Ok(())
+}
+
+/// The pod of a container, as its engine names it.
+///
+/// # Errors
+/// [`Error::State`] when there is no such container.
+pub fn pod(options: &Options, id: &str) -> Result<Pod, Error> {
+    Ok(verdicts::pod_of(&state::peek(&options.root, id)?.annotations))
 }
 
 /// What a follower sleeps on: the file grows, or somebody who may write to it ends. Nothing else wakes it.

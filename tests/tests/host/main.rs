@@ -63,3 +63,4 @@ mod stuck_memory;
 mod swaps;
 mod trace;
 mod turmoil;
+mod verdicts;

@@ -101,7 +101,7 @@ fn gathered(config: Config, id: Option<&str>, is_host: IsHost<'_>) -> Facts {
     let (host_paths, plugin_volumes) = volumes(&mounts);
     Facts {
         name: annotation(NAMES).or(id.map(str::to_owned)).or(hostname).unwrap_or_else(|| "container".to_owned()),
-        namespace: annotation(NAMESPACES),
+        namespace: annotation(lazaret_sentry::kubernetes::NAMESPACE_ANNOTATIONS),
         is_pause: annotation(KINDS).is_some_and(|kind| kind == "sandbox"),
         host_namespaces: host_namespaces(&linux, is_host),
         has_user_namespace: has_user_namespace(&linux, is_host),
@@ -124,7 +124,6 @@ fn gathered(config: Config, id: Option<&str>, is_host: IsHost<'_>) -> Facts {
 
 /// Annotations in which containerd and CRI-O name things.
 const NAMES: &[&str] = &["io.kubernetes.cri.container-name", "io.kubernetes.container.name"];
-const NAMESPACES: &[&str] = &["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"];
 const KINDS: &[&str] = &["io.kubernetes.cri.container-type", "io.kubernetes.cri-o.ContainerType"];
 
 fn host_namespaces(linux: &Linux, is_host: IsHost<'_>) -> BTreeMap<&'static str, String> {
