@@ -22,7 +22,8 @@ use super::table;
 use crate::policy::mountinfo::MountTable;
 use crate::{channel, sys};
 
-/// How long the child that makes a procfs may take: well within a worker's deadline, so that this process lives to end it.
+/// How long the child that makes a procfs may take: well within a worker's deadline, so that this process lives to end it,
+/// and within the time that a pause of the container waits for.
 const CHILD_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Makes what cannot be made in the container: a procfs. The kernel gives one to a user namespace only while one is mounted

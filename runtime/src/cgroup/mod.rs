@@ -293,7 +293,7 @@ impl Cgroup {
     /// Stops every process, and returns when they stand still.
     ///
     /// # Errors
-    /// [`CgroupError::NotFrozen`] after two seconds (they run again then), [`CgroupError::Freeze`] from the kernel.
+    /// [`CgroupError::NotFrozen`] after five seconds (they run again then), [`CgroupError::Freeze`] from the kernel.
     pub fn freeze(&self) -> Result<(), CgroupError> {
         let (directory, version) = self.tracking_or_gone()?;
         processes::freeze(&directory, version)

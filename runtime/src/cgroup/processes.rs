@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use lazaret_sentry::limits;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -14,8 +15,11 @@ use crate::cgroup::directory::{self, Directory};
 use crate::cgroup::error::CgroupError;
 use crate::cgroup::hierarchy::Version;
 
-/// How long the kernel may take to freeze every process.
-const FREEZE_BOUND: Duration = Duration::from_secs(2);
+/// How long it may take until every process is frozen. Who waits for a sentry's answer is frozen after it, so that this is
+/// longer than what an answer takes that the workload itself can hold back.
+const FREEZE_BOUND: Duration = Duration::from_secs(5);
+/// The same before each round of killing, which succeeds without it.
+const FREEZE_BOUND_TO_KILL: Duration = Duration::from_secs(2);
 /// How long processes may take to end after SIGKILL, on kernels without `cgroup.kill`.
 const KILL_BOUND: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(1);
@@ -47,13 +51,22 @@ fn is_gone(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ENODEV))
 }
 
+const _: () = {
+    let held_back = limits::COPY_DEADLINE.as_millis() + limits::COPY_CHECK.as_millis();
+    assert!(FREEZE_BOUND.as_millis() > held_back && FREEZE_BOUND.as_millis() > limits::HOSTNAME_DEADLINE.as_millis());
+};
+
 /// Stops every process and waits until all of them stand still. When they do not in time, they are thawed again.
 pub(super) fn freeze(directory: &Directory, version: Version) -> Result<(), CgroupError> {
+    freeze_within(directory, version, FREEZE_BOUND)
+}
+
+fn freeze_within(directory: &Directory, version: Version, bound: Duration) -> Result<(), CgroupError> {
     let (file, value) = match version {
         Version::V1 => ("freezer.state", "FROZEN"),
         Version::V2 => ("cgroup.freeze", "1"),
     };
-    let deadline = Instant::now() + FREEZE_BOUND;
+    let deadline = Instant::now() + bound;
     set(directory, file, value)?;
     let frozen = match version {
         Version::V1 => wait_for_freezer(directory, deadline),
@@ -64,7 +77,7 @@ pub(super) fn freeze(directory: &Directory, version: Version) -> Result<(), Cgro
         return Ok(());
     }
     thaw(directory, version)?;
-    Err(CgroupError::NotFrozen { path: directory.path().to_path_buf(), millis: FREEZE_BOUND.as_millis() })
+    Err(CgroupError::NotFrozen { path: directory.path().to_path_buf(), millis: bound.as_millis() })
 }
 
 /// Lets frozen processes run again.
@@ -159,7 +172,7 @@ fn kill_one_by_one(directory: &Directory, version: Version) -> Result<(), Cgroup
             return Err(CgroupError::StillAlive { path, count: pids.len(), millis: KILL_BOUND.as_millis() });
         }
         // One that cannot be frozen is killed as well: only a fork bomb needs the frost, and it has more than one round.
-        let frozen = freeze(directory, version);
+        let frozen = freeze_within(directory, version, FREEZE_BOUND_TO_KILL);
         let killed = signal_members(directory);
         thaw(directory, version)?;
         killed?;

@@ -163,6 +163,24 @@ fn a_helper_that_the_container_stops_does_not_stay() {
     }
 }
 
+/// A mount that waits for a stopped helper ends before a pause gives up.
+#[test]
+#[ignore = "needs root: namespaces, mounts, seccomp"]
+fn a_helper_that_the_container_stops_keeps_no_pause_off() {
+    for interceptor in INTERCEPTORS {
+        let lazaret = nested(interceptor);
+        let bundle = bundle(&["stop-helpers-for-ever"]);
+        let running = lazaret.launch(&bundle);
+        running.says("stopping");
+        for _ in 0..2 {
+            lazaret.verb(&["pause", running.id()]).succeeds();
+            assert_eq!(lazaret.state(running.id())["status"], "paused");
+            lazaret.verb(&["resume", running.id()]).succeeds();
+        }
+        running.delete();
+    }
+}
+
 #[test]
 #[ignore = "needs root: namespaces, mounts, seccomp, runc"]
 fn mounts_are_bounded() {

@@ -56,3 +56,22 @@ fn more_stuck_calls_than_threads_leave_refusals_quick_and_the_container_mortal()
         lazaret.nothing_left(running.id());
     }
 }
+
+/// Those calls are answered at their deadline, and their callers make no further ones.
+#[test]
+#[ignore = "needs root: namespaces, seccomp, FUSE"]
+fn a_container_of_stuck_calls_is_paused_and_resumed() {
+    for interceptor in INTERCEPTORS {
+        let silent = SilentDirectory::new();
+        let lazaret = Lazaret::by(interceptor);
+        let bundle = attacker(&silent, "stuck-crowd");
+        let running = lazaret.launch(&bundle);
+        running.says("crowded");
+        for _ in 0..2 {
+            lazaret.verb(&["pause", running.id()]).succeeds();
+            assert_eq!(lazaret.state(running.id())["status"], "paused");
+            lazaret.verb(&["resume", running.id()]).succeeds();
+        }
+        running.delete();
+    }
+}

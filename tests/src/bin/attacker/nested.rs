@@ -19,6 +19,12 @@ pub(crate) const ACTS: &[(&str, Act)] = &[
     ("race-unmount", race_unmount),
     ("many-mounts", many_mounts),
     ("stop-helpers", stop_helpers),
+    ("stop-helpers-for-ever", |_| {
+        println!("stopping");
+        loop {
+            stop_helpers(&[])?;
+        }
+    }),
     ("mounts-as-told", honest_mounts),
 ];
 
