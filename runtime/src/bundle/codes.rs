@@ -107,6 +107,10 @@ codes! {
     POLICY_REACH = 1322;
     /// A privileged container on a node that refuses those.
     POLICY_PRIVILEGED = 1323;
+    /// A path of the host that the node's configuration refuses.
+    POLICY_DENIED_PATH = 1324;
+    /// A path of the host that the node's configuration does not list.
+    POLICY_UNLISTED_PATH = 1325;
 }
 
 #[cfg(test)]

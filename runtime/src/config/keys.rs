@@ -77,6 +77,24 @@ pub const KEYS: &[Key] = &[
         "",
         "annotations of pods",
     ),
+    key(
+        "host_path_default",
+        Kind::Word(&["allow", "deny"]),
+        "\"allow\"",
+        "whether a path of the host that no rule names, and no table of lazaret's refuses, may be bound",
+    ),
+    key(
+        "host_paths",
+        Kind::Named(
+            "absolute paths",
+            &[
+                key("access", Kind::Word(&["none", "ro", "rw"]), "\"ro\"", "what containers may do with it"),
+                key("exec", Kind::Bool, "false", "whether files of it may be executed"),
+            ],
+        ),
+        "",
+        "paths of the host that may be bound, with everything below; nosuid and nodev are forced on the mount",
+    ),
     key("BinaryName", Kind::Text, "", RUNC),
     key("TypeUrl", Kind::Text, "", RUNC),
     key("ConfigPath", Kind::Text, "", RUNC),

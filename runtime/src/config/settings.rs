@@ -1,6 +1,6 @@
 //! What the settings mean: from values by key to the types of the runtime, in one place.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 
 use lazaret_profiles::schema::{Value, dotted};
 use lazaret_sentry::record::Level;
@@ -9,6 +9,7 @@ use lazaret_sentry::record_policy::Policy;
 use super::{ConfigError, Layers, Set, file};
 use crate::cgroup::Driver;
 use crate::options::{Interceptor, Mode, Privileged, Rules, SANDBOX_PIDS};
+use crate::policy::host_paths::{Access, HostPath, HostPaths};
 use crate::record_policy;
 
 /// What a node's configuration says.
@@ -75,6 +76,7 @@ impl Configuration {
                     .word(&["privileged"], |word| find(Privileged::ALL, Privileged::name, word))?
                     .unwrap_or_default(),
                 annotations: look.texts(&["annotations", "allow"])?.unwrap_or_default(),
+                host_paths: look.host_paths()?,
                 pids: look.count(&["limits", "pids"])?.unwrap_or(SANDBOX_PIDS),
             },
         })
@@ -136,6 +138,39 @@ impl Look<'_> {
             Some(text) => Ok(Some(PathBuf::from(text))),
             None => Err(refused(path, set, "an absolute path is wanted")),
         }
+    }
+
+    fn host_paths(&self) -> Result<HostPaths, ConfigError> {
+        let only_listed = self.word(&["host_path_default"], |word| match word {
+            "allow" => Some(false),
+            "deny" => Some(true),
+            _ => None,
+        })?;
+        let mut list = Vec::new();
+        for (path, set) in self.layers {
+            let [table, name] = path.as_slice() else { continue };
+            if table == "host_paths" {
+                list.push(self.host_path(name, set)?);
+            }
+        }
+        Ok(HostPaths { only_listed: only_listed.unwrap_or(false), list })
+    }
+
+    fn host_path(&self, name: &str, set: &Set) -> Result<HostPath, ConfigError> {
+        let path = PathBuf::from(name);
+        let is_plain = name.starts_with('/')
+            && path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)))
+            && !name.split('/').any(|part| part == ".");
+        let under = ["host_paths", name];
+        if !is_plain || path == Path::new("/") {
+            let why = "an absolute path without . and .. is wanted, and not the whole host";
+            return Err(refused(&under, set, why));
+        }
+        let access = self.word(&["host_paths", name, "access"], |word| find(Access::ALL, Access::name, word))?;
+        let exec = self.bool(&["host_paths", name, "exec"])?;
+        // Without a trailing slash or doubled ones, as the kernel names it.
+        let path = path.components().collect();
+        Ok(HostPath { path, access: access.unwrap_or(Access::ReadOnly), exec: exec.unwrap_or(false) })
     }
 
     /// A level, or a file of rules.

@@ -26,6 +26,17 @@ fn nothing_is_the_defaults_and_every_key_changes_what_it_says() {
     assert_eq!((all.cgroup_driver, all.records.single()), (Driver::Systemd, Some(Level::None)));
     assert_eq!((all.rules.privileged, all.rules.pids), (Privileged::Refuse, 7));
     assert_eq!((all.command_line, all.rules.annotations), (Freedom::Tighten, vec!["mode".to_owned()]));
+    let paths = of(
+        "host_path_default = \"deny\"\n[host_paths.\"/srv//a/\"]\n[host_paths.\"/b\"]\naccess = \"rw\"\nexec = true\n",
+    );
+    let paths = paths.unwrap().configuration.rules.host_paths;
+    let shown: Vec<_> =
+        paths.list.iter().map(|rule| (rule.path.to_str().unwrap(), rule.access.name(), rule.exec)).collect();
+    assert_eq!((paths.only_listed, shown), (true, vec![("/b", "rw", true), ("/srv/a", "ro", false)]));
+    for path in ["/", "//", "relative", "/a/../b", "/a/./b"] {
+        let error = of(&format!("[host_paths.\"{path}\"]")).unwrap_err();
+        assert!(error.to_string().contains("an absolute path without . and .. is wanted"), "{error}");
+    }
     assert_eq!(of("SystemdCgroup = true").unwrap().configuration.cgroup_driver, Driver::Systemd);
 }
 

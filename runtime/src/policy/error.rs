@@ -6,29 +6,10 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::NamespaceKind;
+use super::standing::Standing;
+use super::tables::sensitive::SECRET_NAMES;
 use crate::bundle::field::Field;
 use crate::bundle::{Bundle, codes};
-
-/// How the thing that is bound stands to the tree that the rule is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// It is the tree.
-    Same,
-    /// It lies within.
-    Within(&'static str),
-    /// It holds it.
-    Holds(String),
-}
-
-impl std::fmt::Display for Standing {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Same => Ok(()),
-            Self::Within(tree) => write!(formatter, ", within {tree},"),
-            Self::Holds(tree) => write!(formatter, ", which holds {tree},"),
-        }
-    }
-}
 
 /// Why [`super::sandbox::admit`] refused a container.
 #[derive(Debug, Error)]
@@ -115,6 +96,22 @@ pub enum PolicyError {
         reason: &'static str,
         /// Whether a read-only mount would be admitted.
         read_only_helps: bool,
+    },
+    /// A path of the host that a rule of the node's configuration refuses.
+    #[error("{field}: hostPath {} is refused by the node's configuration (host_paths, access = \"none\")", path.display())]
+    DeniedPath {
+        /// The source.
+        field: Field,
+        /// What it resolves to.
+        path: PathBuf,
+    },
+    /// A path of the host that no rule names, where only those may be bound.
+    #[error("{field}: hostPath {} is not among the paths that the node's configuration allows (host_paths)", path.display())]
+    UnlistedPath {
+        /// The source.
+        field: Field,
+        /// What it resolves to.
+        path: PathBuf,
     },
     /// The kernel's own file system.
     #[error("{field}: {} is on {fstype}: {reason}", path.display())]
@@ -260,6 +257,13 @@ pub enum PolicyError {
     },
 }
 
+/// Whether a rule of the node's configuration would admit a path: no rule opens the kernel's own, nor a root file system.
+fn is_listable(field: &Field, path: &std::path::Path) -> bool {
+    let is_kernels = ["/proc", "/sys", "/dev"].iter().any(|tree| path.starts_with(tree));
+    let is_secret = path.components().any(|part| SECRET_NAMES.iter().any(|(name, _)| part.as_os_str() == *name));
+    field.path().starts_with("mounts") && !is_kernels && !is_secret && path != std::path::Path::new("/")
+}
+
 const TRUSTED: &str = "or run a container that you trust with --mode native";
 
 impl PolicyError {
@@ -276,6 +280,8 @@ impl PolicyError {
             Self::Socket { .. } => codes::POLICY_SOCKET,
             Self::SocketBelow { .. } => codes::POLICY_SOCKET_BELOW,
             Self::Sensitive { .. } => codes::POLICY_SENSITIVE,
+            Self::DeniedPath { .. } => codes::POLICY_DENIED_PATH,
+            Self::UnlistedPath { .. } => codes::POLICY_UNLISTED_PATH,
             Self::KernelFilesystem { .. } => codes::POLICY_KERNEL_FILESYSTEM,
             Self::DeviceSource { .. } => codes::POLICY_DEVICE_SOURCE,
             Self::OddSource { .. } => codes::POLICY_ODD_SOURCE,
@@ -306,6 +312,8 @@ impl PolicyError {
             | Self::Socket { field, .. }
             | Self::SocketBelow { field, .. }
             | Self::Sensitive { field, .. }
+            | Self::DeniedPath { field, .. }
+            | Self::UnlistedPath { field, .. }
             | Self::KernelFilesystem { field, .. }
             | Self::DeviceSource { field, .. }
             | Self::OddSource { field, .. }
@@ -340,6 +348,18 @@ impl PolicyError {
                 "leave out the path, so that the container gets a namespace of its own"
             }
             Self::Sensitive { read_only_helps: true, .. } => "bind a path below it read-only (option ro)",
+            Self::DeniedPath { .. } => "bind a path that neither is nor holds one with access = \"none\"",
+            Self::UnlistedPath { path, .. } => {
+                return Some(format!("list it in the node's configuration: [host_paths.{path:?}], {TRUSTED}"));
+            }
+            Self::Sensitive { field, path, standing: Standing::Same | Standing::Within(_), .. }
+                if is_listable(field, path) =>
+            {
+                return Some(format!(
+                    "copy what the container needs to a directory of its own and bind that, or list it in the node's \
+                     configuration: [host_paths.{path:?}], {TRUSTED}"
+                ));
+            }
             Self::Sensitive { .. } => "copy what the container needs to a directory of its own and bind that",
             Self::EngineSocket { .. } => "nothing allows it in a sandbox; give the container an API of its own",
             Self::Socket { .. } => "let the container reach the service through its network",

@@ -7,12 +7,14 @@
 mod error;
 pub mod finding;
 pub mod host;
+pub mod host_paths;
 pub mod mountinfo;
 pub mod object;
 pub mod pattern;
 pub mod pod_security;
 pub mod rules;
 pub mod sandbox;
+mod standing;
 pub mod tables;
 
 use std::collections::BTreeMap;
@@ -20,6 +22,7 @@ use std::fmt::{Display, Formatter};
 use std::os::fd::OwnedFd;
 
 pub use error::PolicyError;
+pub use standing::Standing;
 
 use crate::spec::container::Capabilities;
 

@@ -1,5 +1,7 @@
 //! What a node's configuration says of every container beside the options that have a word of their own.
 
+use super::host_paths::HostPaths;
+
 /// Most processes and threads of a sandbox whose bundle sets no limit.
 pub const SANDBOX_PIDS: i64 = 4096;
 
@@ -12,11 +14,18 @@ pub struct Rules {
     pub pids: i64,
     /// Annotations that may loosen, without their prefix.
     pub annotations: Vec<String>,
+    /// Which paths of the host may be bound.
+    pub host_paths: HostPaths,
 }
 
 impl Default for Rules {
     fn default() -> Self {
-        Self { privileged: Privileged::default(), pids: SANDBOX_PIDS, annotations: Vec::new() }
+        Self {
+            privileged: Privileged::default(),
+            pids: SANDBOX_PIDS,
+            annotations: Vec::new(),
+            host_paths: HostPaths::default(),
+        }
     }
 }
 

@@ -17,10 +17,11 @@ use super::host::Host;
 use super::object::{self, Object};
 use super::{Admitted, PolicyError, Source, SourceKind, Warning};
 use crate::bundle::field::Field;
+use crate::policy::host_paths::{Access, Forced, HostPaths};
 use crate::policy::rules::Rules;
 use crate::spec::container::{Capabilities, Container};
-use crate::spec::mounts::{Mount, MountKind};
-use sources::{Purpose, Question};
+use crate::spec::mounts::{Mount, MountKind, attr};
+use sources::{Purpose, Question, Verdict};
 
 pub(crate) use reach::refuse_scheduling;
 pub(crate) use rights::refuse_joined_host_ids;
@@ -35,9 +36,8 @@ pub fn admit(container: &mut Container, host: &Host, rules: &Rules) -> Result<Ad
     let is_privileged = rights::is_privileged(container);
     let mut removed: Vec<_> = is_privileged.then(|| rights::remove_devices(container)).flatten().into_iter().collect();
     if is_privileged {
-        removed.extend(remove_mounts(container, host));
+        removed.extend(remove_mounts(container, host, &rules.host_paths));
     }
-    let container = &*container;
     namespaces::refuse_missing(container)?;
     rights::refuse_host_ids(container)?;
     rights::refuse_devices(container)?;
@@ -49,7 +49,7 @@ pub fn admit(container: &mut Container, host: &Host, rules: &Rules) -> Result<Ad
         mounts::refuse_sharing(mount)?;
     }
     let rootfs = open_rootfs(container, host)?;
-    let (binds, has_host_directory) = open_binds(container, host)?;
+    let (binds, has_host_directory) = open_binds(container, host, &rules.host_paths)?;
     let joins = namespaces::open(container, host)?;
     let (capabilities, clipped) = rights::clip(container.process.capabilities);
     let mut warnings = rights::warnings(container, &clipped);
@@ -58,11 +58,11 @@ pub fn admit(container: &mut Container, host: &Host, rules: &Rules) -> Result<Ad
 }
 
 /// Takes the binds out of a privileged container that no sandbox may have, each with a warning that says why.
-fn remove_mounts(container: &mut Container, host: &Host) -> Vec<Warning> {
+fn remove_mounts(container: &mut Container, host: &Host, rules: &HostPaths) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for mount in std::mem::take(&mut container.mounts) {
         let refused = if let MountKind::Bind { source, recursive } = &mount.kind {
-            open_bind(container, &mount, (source, *recursive), host).err()
+            open_bind(&container.annotations, &mount, (source, *recursive), host, rules).err()
         } else {
             None
         };
@@ -90,6 +90,7 @@ fn open_rootfs(container: &Container, host: &Host) -> Result<Source, PolicyError
         purpose: Purpose::Rootfs,
         recursive: true,
         read_only: container.rootfs_readonly,
+        rules: &HostPaths::default(),
         annotations: &container.annotations,
     };
     let object = open(&container.rootfs, &question, host)?;
@@ -97,31 +98,41 @@ fn open_rootfs(container: &Container, host: &Host) -> Result<Source, PolicyError
     Ok(Source { fd: object.fd, kind: verdict.kind })
 }
 
-/// The sources of the bind mounts, and whether one of them is a directory that is the host's own.
-fn open_binds(container: &Container, host: &Host) -> Result<(BTreeMap<usize, Source>, bool), PolicyError> {
+/// The sources of the bind mounts, and whether one of them is a directory that is the host's own. What the node's rules force
+/// on a mount is among its attributes then.
+fn open_binds(
+    container: &mut Container,
+    host: &Host,
+    rules: &HostPaths,
+) -> Result<(BTreeMap<usize, Source>, bool), PolicyError> {
     let (mut binds, mut has_host_directory) = (BTreeMap::new(), false);
-    for mount in &container.mounts {
+    for mount in &mut container.mounts {
         if let MountKind::Bind { source, recursive } = &mount.kind {
-            let (source, is_opened) = open_bind(container, mount, (source, *recursive), host)?;
-            has_host_directory |= source.kind == SourceKind::Directory && !is_opened;
+            let (source, verdict) = open_bind(&container.annotations, mount, (source, *recursive), host, rules)?;
+            has_host_directory |= source.kind == SourceKind::Directory && !verdict.opened;
             binds.insert(mount.index, source);
+            if let Some(forced) = verdict.forced {
+                force(mount, forced);
+            }
         }
     }
     Ok((binds, has_host_directory))
 }
 
 fn open_bind(
-    container: &Container,
+    annotations: &BTreeMap<String, String>,
     mount: &Mount,
     (source, recursive): (&Path, bool),
     host: &Host,
-) -> Result<(Source, bool), PolicyError> {
+    rules: &HostPaths,
+) -> Result<(Source, Verdict), PolicyError> {
     let question = Question {
         field: Field::text(&format!("mounts[{}].source", mount.index), &source.to_string_lossy()),
         purpose: Purpose::Bind,
         recursive,
         read_only: mounts::is_read_only(mount, recursive),
-        annotations: &container.annotations,
+        rules,
+        annotations,
     };
     let object = open(source, &question, host)?;
     let verdict = sources::judge(&object.facts, &question, host)?;
@@ -129,7 +140,18 @@ fn open_bind(
     if !verdict.opened {
         sources::refuse_socket_below(&object, question.field)?;
     }
-    Ok((Source { fd: object.fd, kind: verdict.kind }, verdict.opened))
+    Ok((Source { fd: object.fd, kind: verdict.kind }, verdict))
+}
+
+/// Sets what the node's rules force on a mount, with everything that is mounted below, and lets nothing take it back.
+fn force(mount: &mut Mount, forced: Forced) {
+    let read_only = if forced.access == Access::ReadWrite { 0 } else { attr::RDONLY };
+    let no_execution = if forced.exec { 0 } else { attr::NOEXEC };
+    let bits = attr::NOSUID | attr::NODEV | read_only | no_execution;
+    mount.attr_set |= bits;
+    mount.attr_clear &= !bits;
+    mount.recursive_attr_set |= bits;
+    mount.recursive_attr_clear &= !bits;
 }
 
 fn open(path: &Path, question: &Question<'_>, host: &Host) -> Result<Object, PolicyError> {

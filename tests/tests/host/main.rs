@@ -32,6 +32,7 @@ mod faults;
 mod full_disk;
 mod hooks;
 mod host_doors;
+mod host_paths;
 mod image_tricks;
 mod information;
 mod interceptors;

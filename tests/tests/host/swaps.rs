@@ -14,13 +14,13 @@ use lazaret_tests::{deadline, leftover};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 /// A thread that exchanges two names as fast as it can, until dropped.
-struct Swapper {
+pub(crate) struct Swapper {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<u64>>,
 }
 
 impl Swapper {
-    fn start(left: PathBuf, right: PathBuf) -> Self {
+    pub(crate) fn start(left: PathBuf, right: PathBuf) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
@@ -46,8 +46,12 @@ impl Drop for Swapper {
 }
 
 /// Runs a bundle as often as it takes to meet the swap at every step, and looks at each outcome.
-fn race(bundle: &Bundle, mut look: impl FnMut(&lazaret_tests::outcome::Outcome)) {
-    let lazaret = Lazaret::new();
+fn race(bundle: &Bundle, look: impl FnMut(&lazaret_tests::outcome::Outcome)) {
+    race_by(&Lazaret::new(), bundle, look);
+}
+
+/// The same, by this lazaret.
+pub(crate) fn race_by(lazaret: &Lazaret, bundle: &Bundle, mut look: impl FnMut(&lazaret_tests::outcome::Outcome)) {
     bundle.write();
     for _ in 0..60 {
         look(&lazaret.verb(&["run", "--bundle", &bundle.path().display().to_string(), bundle.id()]));

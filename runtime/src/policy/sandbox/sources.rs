@@ -8,15 +8,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::bundle::field::Field;
-use crate::policy::error::Standing;
 use crate::policy::host::{Host, Placed};
+use crate::policy::host_paths::{Access, Forced, HostPath, HostPaths};
 use crate::policy::mountinfo::Place;
 use crate::policy::object::{self, Facts, Kind, Object};
 use crate::policy::pattern::{Relation, depth};
 use crate::policy::tables::openings::{Opening, Shape};
 use crate::policy::tables::sensitive::{SECRET_NAMES, Tree, Within};
 use crate::policy::tables::{devices, engines, kernel_filesystems::KERNEL_FILESYSTEMS};
-use crate::policy::{PolicyError, SourceKind};
+use crate::policy::{PolicyError, SourceKind, Standing};
 
 /// What the object would be in the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub(super) struct Question<'c> {
     pub(super) recursive: bool,
     /// Whether the container cannot write it.
     pub(super) read_only: bool,
+    /// The node's rules on paths.
+    pub(super) rules: &'c HostPaths,
     /// The container's annotations: whose container it is.
     pub(super) annotations: &'c BTreeMap<String, String>,
 }
@@ -47,6 +49,8 @@ pub(super) struct Verdict {
     pub(super) kind: SourceKind,
     /// An opening let it through: an engine made it for this container.
     pub(super) opened: bool,
+    /// What the node's rules force on its mount.
+    pub(super) forced: Option<Forced>,
 }
 
 /// Judges one object.
@@ -54,7 +58,7 @@ pub(super) fn judge(facts: &Facts, question: &Question<'_>, host: &Host) -> Resu
     let judge = Judge { facts, question, host };
     let kind = match facts.kind {
         Kind::Character((major, minor)) if devices::safe(major, minor).is_some_and(|device| device.bindable) => {
-            return Ok(Verdict { kind: SourceKind::File, opened: false });
+            return Ok(Verdict { kind: SourceKind::File, opened: false, forced: None });
         }
         Kind::Directory => SourceKind::Directory,
         Kind::File => SourceKind::File,
@@ -74,7 +78,8 @@ pub(super) fn judge(facts: &Facts, question: &Question<'_>, host: &Host) -> Resu
         judge.refuse_kernel_filesystem(fstype)?;
         judge.refuse_listeners(place)?;
     }
-    Ok(Verdict { kind, opened })
+    let forced = judge.by_rules(&places, opened)?;
+    Ok(Verdict { kind, opened, forced })
 }
 
 /// Judges a path that cannot be opened by its names alone: what a sandbox may not have is refused as such, whether or not
@@ -187,6 +192,23 @@ impl Judge<'_> {
         })
     }
 
+    /// What the node's rules force on the mount. Refuses what they refuse: a rule's path under any name, and a path that no
+    /// rule names where only those are allowed.
+    fn by_rules(&self, places: &[(Place, &str)], opened: bool) -> Result<Option<Forced>, PolicyError> {
+        let rules = self.question.rules;
+        if self.question.purpose == Purpose::Rootfs || opened || (rules.list.is_empty() && !rules.only_listed) {
+            return Ok(None);
+        }
+        let names: Vec<PathBuf> = places.iter().flat_map(|(place, _)| self.host.mounts.names(place)).collect();
+        let forced = rules.forced(names.iter().map(PathBuf::as_path));
+        let (field, path) = (self.field(), self.facts.name.clone());
+        match forced {
+            Some(Forced { access: Access::None, .. }) => Err(PolicyError::DeniedPath { field, path }),
+            None if rules.only_listed => Err(PolicyError::UnlistedPath { field, path }),
+            forced => Ok(forced),
+        }
+    }
+
     /// Refuses a name by the tables. True: an opening let it through.
     fn refuse_name(&self, name: &Path) -> Result<bool, PolicyError> {
         self.refuse_engine(name)?;
@@ -217,12 +239,16 @@ impl Judge<'_> {
 
     /// Refuses a name that is, holds or lies in a sensitive tree. True: an opening let it through.
     fn refuse_tree(&self, name: &Path) -> Result<bool, PolicyError> {
+        let listed = self.question.rules.covering(name).filter(|rule| rule.access != Access::None);
+        let listed = listed.filter(|_| self.question.purpose == Purpose::Bind);
         self.refuse_secret_name(name)?;
         let opening = self.opening(name)?;
+        let read_only = self.question.read_only || listed.is_some_and(|rule| rule.access == Access::ReadOnly);
         let refused = |tree: &&Placed<Tree>| match (relation(tree, name), tree.row.within) {
             (Relation::Apart, _) | (Relation::Within, Within::Admitted) => false,
+            (Relation::Same | Relation::Within, _) if listed.is_some_and(|rule| opens(rule, tree)) => false,
             (Relation::Same | Relation::Above, _) => true,
-            (Relation::Within, Within::ReadOnly) => !self.question.read_only,
+            (Relation::Within, Within::ReadOnly) => !read_only,
             (Relation::Within, Within::Refused) => {
                 opening.is_none_or(|opening| depth(opening.path) <= depth(tree.row.path))
             }
@@ -298,6 +324,11 @@ impl Judge<'_> {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Whether a rule of the node opens a tree: the one that its path is or lies in, and none that is narrower than the path.
+fn opens(rule: &HostPath, tree: &Placed<Tree>) -> bool {
+    matches!(relation(tree, &rule.path), Relation::Same | Relation::Within)
 }
 
 /// How `name` stands to a row: the closest of its patterns counts.

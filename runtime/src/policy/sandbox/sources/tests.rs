@@ -56,11 +56,22 @@ const READ_ONLY: Ask = Ask { read_only: true, ..BIND };
 const ROOTFS: Ask = Ask { purpose: Purpose::Rootfs, ..BIND };
 
 fn asked(facts: &Facts, ask: Ask, annotations: &BTreeMap<String, String>, host: &Host) -> Result<Verdict, PolicyError> {
+    by_rules(facts, ask, annotations, host, &HostPaths::default())
+}
+
+fn by_rules(
+    facts: &Facts,
+    ask: Ask,
+    annotations: &BTreeMap<String, String>,
+    host: &Host,
+    rules: &HostPaths,
+) -> Result<Verdict, PolicyError> {
     let question = Question {
         field: Field::text("mounts[0].source", "/as/written"),
         purpose: ask.purpose,
         recursive: ask.recursive,
         read_only: ask.read_only,
+        rules,
         annotations,
     };
     judge(facts, &question, host)
@@ -318,4 +329,74 @@ fn a_machine_whose_trees_are_links_is_judged_by_where_they_lead() {
     assert!(asked("/data/d/overlay2").is_err());
     assert!(asked("/data/d/volumes/v/_data").unwrap().opened);
     assert!(asked("/data/e").is_ok());
+}
+
+fn rules(list: &[(&str, Access)], only_listed: bool) -> HostPaths {
+    let list = list.iter().map(|(path, access)| HostPath { path: path.into(), access: *access, exec: false });
+    HostPaths { only_listed, list: list.collect() }
+}
+
+fn ruled(name: &str, rules: &HostPaths) -> Result<Verdict, PolicyError> {
+    by_rules(&facts(name, Kind::Directory), BIND, &BTreeMap::new(), &host(), rules)
+}
+
+#[test]
+fn a_rule_opens_the_tree_that_it_lies_in_and_none_that_is_narrower() {
+    let rules = rules(
+        &[("/etc/ssl", Access::ReadOnly), ("/var/log", Access::ReadWrite), ("/var/lib", Access::ReadOnly)],
+        false,
+    );
+    let forced = |access| Some(Forced { access, exec: false });
+    assert_eq!(ruled("/etc/ssl/certs", &rules).unwrap().forced, forced(Access::ReadOnly));
+    assert_eq!(ruled("/etc/ssl", &rules).unwrap().forced, forced(Access::ReadOnly));
+    assert_eq!(ruled("/var/log/pods", &rules).unwrap().forced, forced(Access::ReadWrite));
+    // Beside it, above it, and a tree of its own below it.
+    for name in ["/etc", "/etc/sslx", "/var", "/var/lib/etcd", "/var/lib/kubelet/pods", "/var/lib/docker", "/"] {
+        assert!(ruled(name, &rules).is_err(), "{name}");
+    }
+    // A name that a bind mount gives to another part is judged too, and a kernel file system stays one.
+    let alias = self::rules(&[("/data", Access::ReadWrite), ("/proc", Access::ReadWrite)], false);
+    for name in ["/data/sub/alias", "/data/sub", "/data", "/data/trace", "/proc", "/proc/sys"] {
+        assert!(ruled(name, &alias).is_err(), "{name}");
+    }
+    assert_eq!(ruled("/data/other", &alias).unwrap().forced, forced(Access::ReadWrite));
+}
+
+#[test]
+fn a_rule_holds_under_every_name_and_for_what_holds_its_path() {
+    let rules = rules(&[("/srv/shared", Access::ReadOnly), ("/opt/app/keys", Access::None)], false);
+    for name in ["/srv/shared", "/srv/shared/a", "/mnt/honest/a", "/mnt/honest"] {
+        let forced = ruled(name, &rules).unwrap().forced;
+        assert_eq!(forced, Some(Forced { access: Access::ReadOnly, exec: false }), "{name}");
+    }
+    for name in ["/opt/app/keys", "/opt/app/keys/a", "/opt/app"] {
+        let error = ruled(name, &rules).unwrap_err();
+        assert!(matches!(error, PolicyError::DeniedPath { .. }), "{name}: {error}");
+    }
+    assert_eq!(ruled("/opt/data", &rules).unwrap().forced, None);
+}
+
+#[test]
+fn where_only_listed_paths_are_allowed_an_engines_own_are_too() {
+    let only = rules(&[("/srv/shared", Access::ReadOnly)], true);
+    let error = ruled("/opt/data", &only).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "mounts[0].source = \"/as/written\": hostPath /opt/data is not among the paths that the node's configuration allows (host_paths)"
+    );
+    assert!(error.hint().unwrap().starts_with("list it in the node's configuration: [host_paths.\"/opt/data\"]"));
+    assert!(ruled("/srv/shared/x", &only).is_ok());
+    let volume = "/var/lib/kubelet/pods/uid-1/volumes/kubernetes.io~empty-dir/cache";
+    let own = BTreeMap::from([("io.kubernetes.cri.sandbox-uid".to_owned(), "uid-1".to_owned())]);
+    let volume = facts(volume, Kind::Directory);
+    assert_eq!(by_rules(&volume, BIND, &own, &host(), &only).unwrap().forced, None);
+    let others = BTreeMap::from([("io.kubernetes.cri.sandbox-uid".to_owned(), "uid-2".to_owned())]);
+    assert!(matches!(by_rules(&volume, BIND, &others, &host(), &only), Err(PolicyError::OtherPod { .. })));
+}
+
+#[test]
+fn no_rule_opens_credentials() {
+    let rules = rules(&[("/opt/ci", Access::ReadOnly), ("/opt/ci/.docker", Access::ReadOnly)], false);
+    assert!(ruled("/opt/ci/build", &rules).is_ok());
+    assert!(ruled("/opt/ci/.docker", &rules).is_err() && ruled("/opt/ci/.ssh", &rules).is_err());
 }
