@@ -7,14 +7,19 @@
 use std::collections::BTreeMap;
 
 use lazaret_profiles::schema::nearest;
-use lazaret_sentry::record::Level;
+use lazaret_sentry::kubernetes::NAMESPACE_ANNOTATIONS;
+use lazaret_sentry::record;
 use lazaret_sentry::record_policy::Policy;
 
 use crate::bundle::field::Field;
 use crate::options::{Mode, Options};
+use crate::policy::pod_security::{Enforcement, Enforcements, Level, Standard, Version};
 
 /// What the names of all begin with.
 pub const PREFIX: &str = "lazaret.dev/";
+
+/// Takes a value over; the last argument is every annotation of the container.
+type Apply = fn(&mut Options, &str, &BTreeMap<String, String>) -> Result<Option<String>, Refused>;
 
 /// One annotation.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +31,7 @@ pub struct Annotation {
     /// What it means.
     pub about: &'static str,
     /// Takes the value over, and says what held before when that was stricter.
-    apply: fn(&mut Options, &str) -> Result<Option<String>, Refused>,
+    apply: Apply,
 }
 
 /// Why a value is refused.
@@ -38,6 +43,12 @@ enum Refused {
 /// All of them.
 pub const ANNOTATIONS: &[Annotation] = &[
     Annotation { name: "mode", key: "mode", about: "sandbox or strict", apply: mode },
+    Annotation {
+        name: "level",
+        key: "pod_security.enforce",
+        about: "the Pod Security level that is enforced",
+        apply: level,
+    },
     Annotation {
         name: "record-level",
         key: "records",
@@ -134,7 +145,7 @@ pub fn apply(options: &Options, annotations: &BTreeMap<String, String>) -> Resul
             let names: Vec<_> = ANNOTATIONS.iter().map(|one| one.name).collect();
             return Err(AnnotationError::Unknown { field: field(), nearest: nearest(name, &names) });
         };
-        match (annotation.apply)(&mut options, value) {
+        match (annotation.apply)(&mut options, value, annotations) {
             Ok(None) => {}
             Ok(Some(_)) if options.rules.allows_annotation(name) => {}
             Ok(Some(holds)) => {
@@ -150,16 +161,33 @@ pub fn apply(options: &Options, annotations: &BTreeMap<String, String>) -> Resul
     Ok(options)
 }
 
-fn mode(options: &mut Options, value: &str) -> Result<Option<String>, Refused> {
+fn mode(options: &mut Options, value: &str, _: &BTreeMap<String, String>) -> Result<Option<String>, Refused> {
     let known = || Refused::Unknown(Mode::ALL.iter().map(|mode| mode.name()).collect());
     let asked = Mode::ALL.iter().copied().find(|mode| mode.name() == value).ok_or_else(known)?;
     let held = std::mem::replace(&mut options.mode, asked);
     Ok(asked.is_looser_than(held).then(|| format!("{:?}", held.name())))
 }
 
-fn record_level(options: &mut Options, value: &str) -> Result<Option<String>, Refused> {
+/// What is enforced on this container alone: whatever its namespace has is replaced.
+fn level(
+    options: &mut Options,
+    value: &str,
+    annotations: &BTreeMap<String, String>,
+) -> Result<Option<String>, Refused> {
     let known = || Refused::Unknown(Level::ALL.iter().map(|level| level.name()).collect());
     let asked = Level::ALL.iter().copied().find(|level| level.name() == value).ok_or_else(known)?;
+    let held =
+        options.pod_security.of(NAMESPACE_ANNOTATIONS.iter().find_map(|key| annotations.get(*key)).map(String::as_str));
+    let held_level = held.enforce.map_or(Level::Privileged, |standard| standard.level);
+    let version = held.enforce.map_or(Version::Latest, |standard| standard.version);
+    let general = Enforcement { enforce: Some(Standard { level: asked, version }), ..held };
+    options.pod_security = Enforcements { general, ..Enforcements::default() };
+    Ok((asked < held_level).then(|| format!("{:?}", held_level.name())))
+}
+
+fn record_level(options: &mut Options, value: &str, _: &BTreeMap<String, String>) -> Result<Option<String>, Refused> {
+    let known = || Refused::Unknown(record::Level::ALL.iter().map(|level| level.name()).collect());
+    let asked = record::Level::ALL.iter().copied().find(|level| level.name() == value).ok_or_else(known)?;
     let asked = Policy::of(asked);
     let is_looser = !asked.covers(&options.records);
     let held = std::mem::replace(&mut options.records, asked);

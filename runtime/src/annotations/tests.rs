@@ -16,7 +16,26 @@ fn an_annotation_tightens() {
     let native = Options { mode: Mode::Native, ..Options::default() };
     assert_eq!(with(&native, "lazaret.dev/mode", "sandbox").unwrap().mode, Mode::Sandbox);
     let more = with(&node, "lazaret.dev/record-level", "RequestResponse").unwrap();
-    assert_eq!(more.records.single(), Some(Level::RequestResponse));
+    assert_eq!(more.records.single(), Some(record::Level::RequestResponse));
+}
+
+#[test]
+fn a_level_is_raised_over_that_of_the_pods_namespace() {
+    let general = Enforcement { enforce: "baseline:v1.30".parse().ok(), warn: "hardened".parse().ok(), audit: None };
+    let strict = Enforcement { enforce: "restricted".parse().ok(), ..Enforcement::default() };
+    let pod_security = Enforcements { general, namespaces: BTreeMap::from([("prod".to_owned(), strict)]) };
+    let node = Options { pod_security, ..Options::default() };
+    let raised = with(&node, "lazaret.dev/level", "restricted").unwrap().pod_security;
+    assert_eq!(raised.general.enforce.unwrap().to_string(), "restricted:v1.30");
+    assert_eq!(raised.of(Some("prod")).warn, general.warn, "what holds is this container's own");
+    let error = with(&node, "lazaret.dev/level", "privileged").unwrap_err();
+    assert!(error.to_string().contains("looser than pod_security.enforce = \"baseline\""), "{error}");
+    let of = |namespace: &str, level: &str| {
+        let annotations = [(NAMESPACE_ANNOTATIONS[0], namespace), ("lazaret.dev/level", level)];
+        apply(&node, &annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).into())
+    };
+    assert!(of("prod", "baseline").unwrap_err().to_string().contains("\"restricted\""));
+    assert!(of("prod", "hardened").is_ok() && of("other", "baseline").is_ok());
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub const KEYS: &[Key] = &[
         "annotations",
         Kind::Table(&[key(
             "allow",
-            Kind::Words(&["mode", "record-level"]),
+            Kind::Words(&["mode", "level", "record-level"]),
             "[]",
             "annotations `lazaret.dev/…` of a pod that may also loosen what the node says",
         )]),
@@ -95,6 +95,12 @@ pub const KEYS: &[Key] = &[
         "",
         "paths of the host that may be bound, with everything below; nosuid and nodev are forced on the mount",
     ),
+    key(
+        "pod_security",
+        Kind::Table(POD_SECURITY),
+        "",
+        "Kubernetes' Pod Security Standards, checked when a container is created",
+    ),
     key("BinaryName", Kind::Text, "", RUNC),
     key("TypeUrl", Kind::Text, "", RUNC),
     key("ConfigPath", Kind::Text, "", RUNC),
@@ -104,6 +110,34 @@ pub const KEYS: &[Key] = &[
     key("IoGid", Kind::Count(0, 4_294_967_295), "", RUNC),
     key("CriuPath", Kind::Text, "", RUNC),
     key("SystemdCgroup", Kind::Bool, "", "runc's name for cgroup_driver, which counts where both are set"),
+];
+
+/// Words of Pod Security levels.
+const STANDARDS: &[&str] = &["privileged", "baseline", "restricted", "hardened"];
+
+const ENFORCE: Key = key("enforce", Kind::Word(STANDARDS), "", "what violates this level is not created");
+const ENFORCE_VERSION: Key = key("enforce_version", Kind::Text, "", "its version: latest, or v1.0 to v1.37");
+const WARN: Key = key("warn", Kind::Word(STANDARDS), "", "what violates this level is created with a warning");
+const WARN_VERSION: Key = key("warn_version", Kind::Text, "", "its version: latest, or v1.0 to v1.37");
+const AUDIT: Key = key("audit", Kind::Word(STANDARDS), "", "what violates this level is created and recorded");
+const AUDIT_VERSION: Key = key("audit_version", Kind::Text, "", "its version: latest, or v1.0 to v1.37");
+
+const POD_SECURITY: &[Key] = &[
+    ENFORCE,
+    ENFORCE_VERSION,
+    WARN,
+    WARN_VERSION,
+    AUDIT,
+    AUDIT_VERSION,
+    key(
+        "namespaces",
+        Kind::Named(
+            "names of Kubernetes namespaces",
+            &[ENFORCE, ENFORCE_VERSION, WARN, WARN_VERSION, AUDIT, AUDIT_VERSION],
+        ),
+        "",
+        "the same keys for pods of one namespace, over the general ones",
+    ),
 ];
 
 /// People copy runc's options.

@@ -7,7 +7,7 @@ use lazaret_sentry::record_policy::Policy;
 use super::{ConfigError, Freedom, Loaded, Origin};
 use crate::cgroup::Driver;
 use crate::options::{Interceptor, Mode, Options};
-use crate::policy::pod_security::{Enforcement, Enforcements};
+use crate::policy::pod_security::{Enforcement, Enforcements, Level, Standard};
 
 /// The options of a command line, as far as they are given.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Overrides {
             record_socket: self.record_socket.or(configuration.record_socket),
             nested: self.nested.unwrap_or(configuration.nested),
             rules: configuration.rules,
-            pod_security: Enforcements { general: self.pod_security, ..Enforcements::default() },
+            pod_security: over_levels(configuration.pod_security, self.pod_security),
         })
     }
 
@@ -75,6 +75,24 @@ impl Overrides {
             let said = |path: &PathBuf| path.display().to_string();
             return refused("--record-socket", "record_socket", said(asked), said(socket));
         }
+        let level = |standard: Option<Standard>| standard.map_or(Level::Privileged, |standard| standard.level);
+        let held = configured.pod_security.namespaces.values().chain([&configured.pod_security.general]);
+        let held = held.map(|enforcement| level(enforcement.enforce)).max().unwrap_or(Level::Privileged);
+        if self.pod_security.enforce.is_some() && level(self.pod_security.enforce) < held {
+            let asked = level(self.pod_security.enforce).name().to_owned();
+            return refused("--pod-security enforce", "pod_security", asked, format!("{:?}", held.name()));
+        }
         Ok(())
     }
+}
+
+/// What the command line asks of every namespace, mode by mode, over what is configured for each.
+fn over_levels(configured: Enforcements, asked: Enforcement) -> Enforcements {
+    let over = |held: Enforcement| Enforcement {
+        enforce: asked.enforce.or(held.enforce),
+        warn: asked.warn.or(held.warn),
+        audit: asked.audit.or(held.audit),
+    };
+    let namespaces = configured.namespaces.into_iter().map(|(name, held)| (name, over(held))).collect();
+    Enforcements { general: over(configured.general), namespaces }
 }

@@ -6,10 +6,11 @@ use lazaret_profiles::schema::{Value, dotted};
 use lazaret_sentry::record::Level;
 use lazaret_sentry::record_policy::Policy;
 
-use super::{ConfigError, Layers, Set, file};
+use super::{ConfigError, Layers, Set, file, levels};
 use crate::cgroup::Driver;
 use crate::options::{Interceptor, Mode, Privileged, Rules, SANDBOX_PIDS};
 use crate::policy::host_paths::{Access, HostPath, HostPaths};
+use crate::policy::pod_security::Enforcements;
 use crate::record_policy;
 
 /// What a node's configuration says.
@@ -27,6 +28,8 @@ pub struct Configuration {
     pub records: Policy,
     /// `record_socket`.
     pub record_socket: Option<PathBuf>,
+    /// `pod_security`.
+    pub pod_security: Enforcements,
     /// `command_line`.
     pub command_line: Freedom,
     /// What holds for every container, and has no option of its own.
@@ -64,6 +67,7 @@ impl Configuration {
             nested: look.bool(&["nested"])?.unwrap_or(default.nested),
             records: look.records()?.unwrap_or(default.records),
             record_socket: look.path(&["record_socket"])?,
+            pod_security: levels::of(&look)?,
             command_line: look
                 .word(&["command_line"], |word| match word {
                     "set" => Some(Freedom::Set),
@@ -90,8 +94,8 @@ fn find<T: Copy>(all: &[T], name: fn(T) -> &'static str, word: &str) -> Option<T
 
 /// Typed access. The reader has checked types and words by the table; a table that says something else than this file is
 /// an error too, and no default.
-struct Look<'l> {
-    layers: &'l Layers,
+pub(super) struct Look<'l> {
+    pub(super) layers: &'l Layers,
 }
 
 impl Look<'_> {
@@ -124,7 +128,7 @@ impl Look<'_> {
         }
     }
 
-    fn word<T>(&self, path: &[&str], of: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
+    pub(super) fn word<T>(&self, path: &[&str], of: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ConfigError> {
         let Some(set) = self.set(path) else { return Ok(None) };
         let found = if let Value::Text(word) = &set.value { of(word) } else { None };
         found.map(Some).ok_or_else(|| refused(path, set, "nothing that lazaret knows"))

@@ -13,12 +13,13 @@ fn of(text: &str) -> Result<Loaded, ConfigError> {
 
 #[test]
 fn nothing_is_the_defaults_and_every_key_changes_what_it_says() {
-    let Configuration { mode, interceptor, cgroup_driver, nested, records, record_socket, command_line, rules } =
-        of("").unwrap().configuration;
+    let loaded = of("").unwrap().configuration;
+    let Configuration { mode, interceptor, cgroup_driver, nested, records, record_socket, .. } = loaded.clone();
+    let Configuration { command_line, rules, pod_security, .. } = loaded;
     let options = Options::default();
     assert_eq!((mode, interceptor, nested), (options.mode, options.interceptor, options.nested));
     assert_eq!((cgroup_driver, records, rules), (options.cgroup_driver, options.records, options.rules));
-    assert_eq!((record_socket, command_line), (None, Freedom::Set));
+    assert_eq!((record_socket, command_line, pod_security), (None, Freedom::Set, options.pod_security));
     let text = "mode = \"strict\"\ninterceptor = \"ptrace\"\ncgroup_driver = \"systemd\"\nnested = true\nrecords = \"None\"\n\
                 privileged = \"refuse\"\ncommand_line = \"tighten\"\nlimits.pids = 7\nannotations.allow = [\"mode\"]\n";
     let all = of(text).unwrap().configuration;
@@ -112,6 +113,27 @@ fn the_document_has_every_key_and_its_examples_can_be_used() {
         let example = example.split("```").next().unwrap();
         assert!(example.starts_with("[plugins") || of(example).is_ok(), "{example}");
     }
+}
+
+#[test]
+fn levels_of_a_namespace_stand_over_the_general_ones_key_by_key() {
+    let text = "[pod_security]\nenforce = \"baseline\"\nwarn = \"hardened\"\nwarn_version = \"v1.30\"\n\
+                [pod_security.namespaces.kube-system]\nenforce = \"privileged\"\n[pod_security.namespaces.prod]\nenforce_version = \"v1.25\"\n";
+    let levels = of(text).unwrap().configuration.pod_security;
+    let shown = |name: Option<&str>| {
+        let held = levels.of(name);
+        [held.enforce, held.warn, held.audit].map(|held| held.map_or_else(String::new, |held| held.to_string()))
+    };
+    assert_eq!(shown(None), ["baseline:latest", "hardened:v1.30", ""]);
+    assert_eq!(shown(Some("kube-system")), ["privileged:latest", "hardened:v1.30", ""]);
+    assert_eq!(shown(Some("prod")), ["baseline:v1.25", "hardened:v1.30", ""]);
+    let error = of("[pod_security]\nenforce = \"baseline\"\nenforce_version = \"1.30\"").unwrap_err();
+    assert!(
+        error.to_string().starts_with("/etc/lazaret/config.toml:3: pod_security.enforce_version = \"1.30\": "),
+        "{error}"
+    );
+    let error = of("[pod_security]\nenforce_version = \"v1.30\"").unwrap_err();
+    assert!(error.to_string().contains("a version without a level"), "{error}");
 }
 
 #[test]

@@ -187,3 +187,25 @@ fn the_verbs_check_and_show_say_what_holds_and_why_not() {
     let schema: serde_json::Value = serde_json::from_str(&schema.stdout).unwrap();
     assert_eq!(schema["properties"]["privileged"]["default"], "contain");
 }
+
+#[test]
+#[ignore = "needs root: namespaces"]
+fn a_pod_is_held_to_the_level_of_its_namespace() {
+    let node = Node::new(
+        "[pod_security]\nenforce = \"restricted\"\n[pod_security.namespaces.kube-system]\nenforce = \"privileged\"\n",
+    );
+    let of = |namespace: &str| {
+        Bundle::shell("true").edit(|config| {
+            config["annotations"] = json!({"io.kubernetes.cri.sandbox-namespace": namespace});
+        })
+    };
+    let lazaret = node.lazaret(&[]);
+    let bundle = of("default");
+    let refused = lazaret.create(&bundle);
+    assert_ne!(refused.status, 0);
+    refused.explains(&["PodSecurity \"restricted:latest\""]);
+    lazaret.nothing_left(bundle.id());
+    lazaret.run(&of("kube-system")).succeeds();
+    let raised = of("kube-system").edit(|config| config["annotations"]["lazaret.dev/level"] = json!("restricted"));
+    lazaret.create(&raised).explains(&["PodSecurity \"restricted:latest\""]);
+}
