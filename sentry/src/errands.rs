@@ -36,9 +36,10 @@ struct Entries {
 }
 
 impl Errands {
-    /// Lends a call of tracee `pid`.
+    /// Lends a call of tracee `pid`. It is in one call: whatever was lent under its number before is void.
     pub(crate) fn lend(&self, pid: i32, registers: Registers) {
         let mut entries = self.lock();
+        entries.callers.retain(|_ticket, caller| *caller != pid);
         entries.ticket += 1;
         let ticket = entries.ticket;
         entries.callers.insert(ticket, pid);
@@ -162,6 +163,18 @@ mod tests {
         let new = taken(&mut crew);
         assert!(!crew.answer(old, Verdict::Value(1)).unwrap());
         assert!(crew.is_waiting(new) && crew.answer(new, Verdict::Value(2)).unwrap());
+        assert!(matches!(tracer.take_back().as_slice(), [(_, Verdict::Value(2))]));
+    }
+
+    #[test]
+    fn a_tracee_is_in_one_call_at_a_time() {
+        let tracer = Errands::default();
+        let mut crew = tracer.second();
+        tracer.lend(7, registers(7));
+        tracer.lend(7, registers(7));
+        let (void, valid) = (taken(&mut crew), taken(&mut crew));
+        assert!(!crew.answer(void, Verdict::Value(1)).unwrap());
+        assert!(crew.answer(valid, Verdict::Value(2)).unwrap());
         assert!(matches!(tracer.take_back().as_slice(), [(_, Verdict::Value(2))]));
     }
 
