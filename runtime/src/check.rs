@@ -40,7 +40,7 @@ pub fn node(options: &Options, request: &Request) -> Result<Report, Error> {
         files::control(&host, options),
         engines::control(&host),
         containers::control(options)?,
-        policy::control(&host),
+        policy::control(&host, &request.host),
     ];
     Ok(Report::of(controls, &release))
 }

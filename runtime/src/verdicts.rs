@@ -13,11 +13,13 @@ use lazaret_sentry::admission::{Admission, CLASS, Verdict};
 use lazaret_sentry::kubernetes::Pod;
 use lazaret_sentry::record::{Level, Line, VERSION};
 use lazaret_sentry::{clock, record_line};
+use rustix::net::SendFlags;
 
 use crate::error::{Error, Kind};
 use crate::options::Options;
 use crate::policy::Warning;
 use crate::policy::finding::{Action, Finding};
+use crate::record_sink;
 use crate::rootless;
 use crate::state::AUDIT_FILE;
 
@@ -102,6 +104,22 @@ pub(crate) fn refused(options: &Options, subject: &Subject, error: &Error) {
     if let Err(error) = file::append_bounded(&options.root, &line) {
         tracing::warn!(%error, "a refusal is not on record");
     }
+    tell_collector(options, &line);
+}
+
+/// Gives the same lines to the node's collector of records, if there is one. Nothing waits for it.
+fn tell_collector(options: &Options, lines: &[u8]) {
+    let Some(path) = &options.record_socket else { return };
+    let tell = || -> std::io::Result<()> {
+        let socket = record_sink::connect(path).map_err(|error| error.source)?;
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            rustix::net::send(&socket, line, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)?;
+        }
+        Ok(())
+    };
+    if let Err(error) = tell() {
+        tracing::warn!(%error, path = %path.display(), "the collector of records did not get verdicts of policy");
+    }
 }
 
 /// Writes down what policy had to say about `subject`, which was made.
@@ -123,6 +141,7 @@ pub(crate) fn warned(options: &Options, subject: &Subject, warnings: &[Warned]) 
     if let Err(error) = file::append(&path, &lines) {
         tracing::warn!(%error, "warnings of policy are not on record");
     }
+    tell_collector(options, &lines);
 }
 
 fn base<'s>(level: Level, subject: &'s Subject, verdict: Verdict) -> Admission<'s> {

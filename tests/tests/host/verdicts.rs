@@ -1,6 +1,9 @@
 //! What policy says of a create is on record: of a container that was made beside what its sentry refused, of one that was
 //! refused in the state directory.
 
+use std::io::Read as _;
+use std::os::unix::net::UnixListener;
+
 use lazaret_tests::bundle::Bundle;
 use lazaret_tests::containerd::{Containerd, RUNTIME};
 use lazaret_tests::lazaret::Lazaret;
@@ -231,4 +234,22 @@ fn what_is_refused_below_containerd_is_on_record() {
         outcome.stderr.contains(record["why"].as_str().unwrap()),
         "what the user of ctr sees is on record: {outcome:?}"
     );
+}
+
+/// The node's collector gets what the files get.
+#[test]
+#[ignore = "needs root: namespaces, seccomp"]
+fn a_collector_gets_verdicts_too() {
+    let directory = scratch::Scratch::new();
+    let socket = directory.join("records");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let lazaret = Lazaret::with_options(&["--record-socket", &socket.display().to_string()]);
+    assert_eq!(lazaret.create(&refused_bundle()).status, 125);
+    let mut received = String::new();
+    listener.accept().unwrap().0.read_to_string(&mut received).unwrap();
+    assert_eq!(lines(&received), lazaret.refusals());
+    drop(listener);
+    let outcome = lazaret.create(&refused_bundle()).expect(125);
+    assert!(outcome.stderr.contains("/etc"), "the refusal itself is told, whoever listens: {outcome:?}");
+    assert_eq!(lazaret.refusals().len(), 2);
 }
