@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lazaret_sentry::record::Level;
+use lazaret_sentry::record;
 
 use super::host::Host;
 use super::report::{Control, Group, Verdict, Words};
@@ -10,6 +10,8 @@ use crate::causes;
 use crate::config::{self, ConfigError, Configuration, Freedom, Loaded, Sources};
 use crate::options::Mode;
 use crate::policy::host::hooks::{AllowedHooks, LIST};
+use crate::policy::host_paths::{Access, HostPaths};
+use crate::policy::pod_security::{Level, Standard};
 
 /// The part, of the node whose root is seen at `root`.
 pub(super) fn control(host: &Host, root: &Path) -> Control {
@@ -48,7 +50,7 @@ fn configuration(root: &Path) -> Group {
 }
 
 /// A key, and what it shall be: what is ensured, the key, the value, what to do.
-const KEYS: [[&str; 4]; 5] = [
+const KEYS: [[&str; 4]; 7] = [
     [
         "Ensure that containers are confined unless a caller says otherwise",
         "mode",
@@ -79,11 +81,23 @@ const KEYS: [[&str; 4]; 5] = [
         "Metadata or more",
         "Set records to a level, or to rules that name refusals",
     ],
+    [
+        "Ensure that no path of the host is opened for writing",
+        "host_paths",
+        "none",
+        "Take access = \"rw\" away where reading will do: what is written there is the host's",
+    ],
+    [
+        "Ensure that a Pod Security level is enforced for namespaces without one of their own",
+        "pod_security.enforce",
+        "baseline or restricted",
+        "Set pod_security.enforce = \"baseline\", and what needs more in pod_security.namespaces",
+    ],
 ];
 
 /// What has to hold of the values.
 fn judgements(configuration: &Configuration) -> impl Iterator<Item = (Words, Verdict)> {
-    let Configuration { mode, nested, records, command_line, rules, .. } = configuration;
+    let Configuration { mode, nested, records, command_line, rules, pod_security, .. } = configuration;
     let mode = match mode {
         Mode::Native => Verdict::Fail(mode.name().to_owned()),
         Mode::Sandbox | Mode::Strict => Verdict::Pass(mode.name().to_owned()),
@@ -98,14 +112,30 @@ fn judgements(configuration: &Configuration) -> impl Iterator<Item = (Words, Ver
     };
     let nested = if *nested { Verdict::Warn("true".to_owned()) } else { Verdict::Pass("false".to_owned()) };
     let records = match records.single() {
-        Some(Level::None) => Verdict::Fail("None".to_owned()),
+        Some(record::Level::None) => Verdict::Fail("None".to_owned()),
         Some(level) => Verdict::Pass(level.name().to_owned()),
         None => Verdict::Pass(format!("{} rules", records.count())),
     };
     let words = |[desc, key, expected, help]: [&str; 4]| {
         Words::new(desc, &format!("lazaret config show: {key}"), expected, help)
     };
-    KEYS.into_iter().map(words).zip([mode, command_line, annotations, nested, records])
+    let (paths, level) = (host_paths(&rules.host_paths), enforced(pod_security.general.enforce.as_ref()));
+    KEYS.into_iter().map(words).zip([mode, command_line, annotations, nested, records, paths, level])
+}
+
+fn host_paths(paths: &HostPaths) -> Verdict {
+    let written = paths.list.iter().filter(|rule| rule.access == Access::ReadWrite);
+    let written: Vec<String> = written.map(|rule| rule.path.display().to_string()).collect();
+    if written.is_empty() { Verdict::Pass("none".to_owned()) } else { Verdict::Warn(written.join(", ")) }
+}
+
+/// The sandbox holds whatever level a pod has, so none is no failure.
+fn enforced(standard: Option<&Standard>) -> Verdict {
+    match standard {
+        None => Verdict::Info("none is".to_owned()),
+        Some(standard) if standard.level == Level::Privileged => Verdict::Info(standard.to_string()),
+        Some(standard) => Verdict::Pass(standard.to_string()),
+    }
 }
 
 fn exceptions(host: &Host) -> Group {
@@ -150,11 +180,13 @@ mod tests {
         };
         use Status::{Fail, Info, Pass, Warn};
         for (text, wanted) in [
-            ("", [Pass, Info, Pass, Pass, Pass]),
-            ("mode = \"native\"\n", [Fail, Info, Pass, Pass, Pass]),
-            ("mode = \"strict\"\ncommand_line = \"tighten\"\n", [Pass, Pass, Pass, Pass, Pass]),
-            ("nested = true\n[annotations]\nallow = [\"mode\"]\n", [Pass, Info, Warn, Warn, Pass]),
-            ("records = \"None\"\n", [Pass, Info, Pass, Pass, Fail]),
+            ("", [Pass, Info, Pass, Pass, Pass, Pass, Info]),
+            ("mode = \"native\"\n", [Fail, Info, Pass, Pass, Pass, Pass, Info]),
+            ("mode = \"strict\"\ncommand_line = \"tighten\"\n", [Pass, Pass, Pass, Pass, Pass, Pass, Info]),
+            ("nested = true\n[annotations]\nallow = [\"mode\"]\n", [Pass, Info, Warn, Warn, Pass, Pass, Info]),
+            ("records = \"None\"\n", [Pass, Info, Pass, Pass, Fail, Pass, Info]),
+            ("[host_paths.\"/srv/x\"]\naccess = \"rw\"\n", [Pass, Info, Pass, Pass, Pass, Warn, Info]),
+            ("[pod_security]\nenforce = \"baseline\"\n", [Pass, Info, Pass, Pass, Pass, Pass, Pass]),
         ] {
             assert_eq!(statuses(text), wanted, "{text}");
         }
