@@ -113,6 +113,7 @@ impl Global {
             records: None,
             pod_security: self.standards.enforcement(),
             record_socket: self.records.socket(),
+            policies: self.standards.policies.clone(),
         };
         let mut loaded = config::Loaded::default();
         if verb.makes_container() {

@@ -16,6 +16,7 @@ use crate::namespaces::NamespaceError;
 use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
 use crate::policy::PolicyError;
+use crate::policy::cel::CelError;
 use crate::policy::pod_security::PodSecurityError;
 use crate::record_policy::RecordPolicyError;
 use crate::record_sink::RecordSinkError;
@@ -49,6 +50,9 @@ pub enum Error {
     /// A pod that cannot be judged, or that violates a standard.
     #[error(transparent)]
     PodSecurity(#[from] PodSecurityError),
+    /// A policy that denies a container, or cannot be used.
+    #[error(transparent)]
+    Cel(#[from] CelError),
     /// State on disk.
     #[error(transparent)]
     State(#[from] StateError),
@@ -151,6 +155,7 @@ impl Error {
             Self::Spec(error) => error.code(),
             Self::Policy(error) => error.code(),
             Self::PodSecurity(error) => error.code(),
+            Self::Cel(error) => error.code(),
             Self::State(error) => error.code(),
             Self::Lifecycle(error) => error.code(),
             Self::Update(error) => error.code(),
@@ -195,6 +200,7 @@ impl Error {
             Self::Spec(error) => error.hint(),
             Self::Policy(error) => error.hint(),
             Self::PodSecurity(error) => error.hint(),
+            Self::Cel(error) => error.hint(),
             Self::State(error) => error.hint(),
             Self::Lifecycle(error) => error.hint(),
             Self::ConfigFile(error) => error.hint(),
@@ -257,7 +263,8 @@ impl Error {
             | Self::Policy(_)
             | Self::Nested(_)
             | Self::PodSecurity(PodSecurityError::Violated { .. }) => Kind::Denied,
-            Self::PodSecurity(_) => Kind::Invalid,
+            Self::Cel(error) if error.is_refusal() => Kind::Denied,
+            Self::PodSecurity(_) | Self::Cel(_) => Kind::Invalid,
             Self::State(StateError::Busy { .. } | StateError::Unwritten { .. }) => Kind::WrongStatus,
             Self::State(StateError::Io { .. } | StateError::Malformed { .. } | StateError::Transition { .. })
             | Self::Events(EventsError::Output(_) | EventsError::Records(_))

@@ -35,6 +35,8 @@ pub struct Options {
     pub rules: Rules,
     /// Which Pod Security Standards a container that is created has to keep to.
     pub pod_security: Enforcements,
+    /// Files of policies (`ValidatingAdmissionPolicy`) that a container that is created has to satisfy.
+    pub policies: Vec<PathBuf>,
 }
 
 impl Options {
@@ -57,6 +59,7 @@ impl Default for Options {
             record_socket: None,
             rules: Rules::default(),
             pod_security: Enforcements::default(),
+            policies: Vec::new(),
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use lazaret::error::Error;
+use lazaret::policy::cel;
 use lazaret::policy::pod_security::report::{self, Checked, Report};
+use lazaret::policy::pod_security::{Level, Standard, Version};
+use serde::Serialize;
 
 use crate::cli::Format;
 use crate::cli::policy::Check;
@@ -15,13 +18,42 @@ const VIOLATED: u8 = 1;
 
 /// Prints the report; the exit status says whether all is allowed.
 pub(crate) fn check(arguments: &Check) -> Result<io::Result<u8>, Error> {
-    let report = report::check(&arguments.file, arguments.standard())?;
-    let text = match arguments.output {
-        Format::Json => serde_json::to_string_pretty(&report).map(|json| format!("{json}\n")).map_err(io::Error::from),
-        Format::Table => Ok(table_of(&report)),
+    if let Some(policies) = &arguments.cel {
+        let report = cel::report::check(policies, &arguments.file)?;
+        return Ok(print(arguments.output, &report, table_of_policies).map(|()| status(report.allowed)));
+    }
+    // The grammar has one of the two.
+    let standard = arguments.standard().unwrap_or(Standard { level: Level::Hardened, version: Version::Latest });
+    let report = report::check(&arguments.file, standard)?;
+    Ok(print(arguments.output, &report, table_of).map(|()| status(report.allowed)))
+}
+
+fn status(allowed: bool) -> u8 {
+    if allowed { 0 } else { VIOLATED }
+}
+
+fn print<Report: Serialize>(form: Format, report: &Report, table: fn(&Report) -> String) -> io::Result<()> {
+    let text = match form {
+        Format::Json => format!("{}\n", serde_json::to_string_pretty(report)?),
+        Format::Table => table(report),
     };
-    let printed = text.and_then(|text| io::stdout().lock().write_all(text.as_bytes()));
-    Ok(printed.map(|()| if report.allowed { 0 } else { VIOLATED }))
+    io::stdout().lock().write_all(text.as_bytes())
+}
+
+/// A line for each policy, then what they say.
+fn table_of_policies(report: &cel::report::Report) -> String {
+    let header = ["POLICY", "VERDICT"].map(str::to_owned);
+    let verdict = |allowed| if allowed { "allowed" } else { "denied" }.to_owned();
+    let rows = report.policies.iter().map(|judged| [printable(&judged.policy), verdict(judged.allowed)]);
+    let mut text = table::aligned(&std::iter::once(header).chain(rows).collect::<Vec<_>>());
+    for judged in &report.policies {
+        let findings =
+            judged.findings.iter().map(|finding| format!("container {:?} {}", report.container, finding.message));
+        for message in judged.message.iter().cloned().chain(findings) {
+            text.push_str(&format!("\n{}\n", printable(&message)));
+        }
+    }
+    text
 }
 
 /// A line for each object, then a paragraph for each that needs words. The names are whoever's who wrote the file.

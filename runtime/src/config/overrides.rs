@@ -26,6 +26,8 @@ pub struct Overrides {
     pub pod_security: Enforcement,
     /// `--record-socket`.
     pub record_socket: Option<PathBuf>,
+    /// `--policy`: beside those of the configuration.
+    pub policies: Vec<PathBuf>,
 }
 
 impl Overrides {
@@ -48,6 +50,7 @@ impl Overrides {
             nested: self.nested.unwrap_or(configuration.nested),
             rules: configuration.rules,
             pod_security: over_levels(configuration.pod_security, self.pod_security),
+            policies: self.policies,
         })
     }
 

@@ -4,6 +4,7 @@
 //! facts about the machine are gathered by [`host`] and [`object`], the rules are data in [`tables`], and the decision in
 //! [`sandbox`] looks at nothing but those. Nothing here mounts, joins or changes anything.
 
+pub mod cel;
 mod error;
 pub mod finding;
 pub mod host;

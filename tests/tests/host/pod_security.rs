@@ -100,6 +100,61 @@ fn a_warning_is_told_and_both_stand_in_the_state() {
     lazaret.nothing_left(id);
 }
 
+/// Policies as code, at create: a denial leaves nothing, a warning stands in the state, and what cannot be evaluated refuses.
+#[test]
+#[ignore = "needs root: mounts"]
+fn a_policy_denies_in_its_own_words_and_leaves_nothing() {
+    let directory = Scratch::new();
+    let file = directory.join("policy.yaml");
+    let write = |validation: &str, actions: &str| {
+        let api = "apiVersion: admissionregistration.k8s.io/v1";
+        let policy = format!("{{{validation}}}");
+        let text = format!(
+            "{api}\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: users}}\nspec: {{validations: [{policy}]}}\n---\n{api}\n\
+             kind: ValidatingAdmissionPolicyBinding\nmetadata: {{name: b}}\nspec: {{policyName: users, validationActions: [{actions}]}}\n"
+        );
+        std::fs::write(&file, text).unwrap();
+    };
+    let path = file.display().to_string();
+    let users = "expression: 'spec.process.user.uid == 1001 && node.mode != \"\"', messageExpression: '\"uid is \" + string(spec.process.user.uid)'";
+    for mode in MODES {
+        let lazaret = Lazaret::with_options(&["--mode", mode, "--policy", &path]);
+        let bundle = restricted("true");
+        write(users, "Deny");
+        let outcome = lazaret.create(&bundle);
+        let said = format!(
+            "error[lazaret-1842]: container \"{}\" is denied by ValidatingAdmissionPolicy \"users\": uid is 1000\n  hint: change \
+             the container, or ask who looks after the node's policies\n",
+            bundle.id()
+        );
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (125, said.as_str()), "{mode}");
+        lazaret.nothing_left(bundle.id());
+        write("expression: 'spec.nothing == 1'", "Warn");
+        lazaret
+            .create(&bundle)
+            .explains(&["error[lazaret-1843]: ", "cannot be judged by ValidatingAdmissionPolicy \"users\""]);
+        lazaret.nothing_left(bundle.id());
+        write("expression: 'spec.('", "Warn");
+        lazaret.create(&bundle).explains(&["error[lazaret-1841]: ", "spec.validations[0].expression: "]);
+        lazaret.nothing_left(bundle.id());
+        // Honest neighbours: one that satisfies it, and one that it only warns of.
+        write(users, "Deny");
+        lazaret.run(&restricted("true").edit(|config| config["process"]["user"]["uid"] = json!(1001))).succeeds();
+        write(users, "Warn, Audit");
+        let warned = restricted("sleep 1000");
+        let running = lazaret.launch(&warned);
+        let state = lazaret.state(running.id());
+        let said = "would be denied by ValidatingAdmissionPolicy \"users\": uid is 1000";
+        assert_eq!(state["annotations"]["dev.lazaret.policy.warn"], said, "{mode}");
+        assert_eq!(state["annotations"]["dev.lazaret.policy.audit"], said, "{mode}");
+        lazaret.verb(&["delete", "--force", running.id()]).succeeds();
+    }
+    std::fs::remove_file(&file).unwrap();
+    let bundle = restricted("true");
+    let outcome = Lazaret::with_options(&["--policy", &path]).create(&bundle);
+    outcome.explains(&["error[lazaret-1822]: cannot read ", &path]);
+}
+
 #[test]
 #[ignore = "needs root: mounts"]
 fn a_demand_that_is_none_is_a_usage_error() {

@@ -69,7 +69,8 @@ pub fn read(text: &str) -> Result<Vec<Object>, PodSecurityError> {
     Err(PodSecurityError::Nothing { found })
 }
 
-fn text_of(path: &Path) -> Result<String, PodSecurityError> {
+/// The text of the file at `path`, `-` for standard input.
+pub(in crate::policy) fn text_of(path: &Path) -> Result<String, PodSecurityError> {
     let unreadable = |source| PodSecurityError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     let read = if path == Path::new(STDIN) {

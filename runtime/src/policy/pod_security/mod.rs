@@ -16,7 +16,7 @@ pub mod report;
 pub mod standard;
 pub mod verdict;
 mod wording;
-mod yaml;
+pub(in crate::policy) mod yaml;
 
 pub use enforcement::{Enforcement, Enforcements};
 pub use error::PodSecurityError;

@@ -17,7 +17,7 @@ const REPEATED: usize = 100_000;
 ///
 /// # Errors
 /// What is wrong, and where: one line.
-pub(super) fn documents(text: &str) -> Result<Vec<Value>, String> {
+pub(in crate::policy) fn documents(text: &str) -> Result<Vec<Value>, String> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_documents: DOCUMENTS,
