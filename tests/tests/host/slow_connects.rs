@@ -124,6 +124,34 @@ fn a_container_is_paused_and_resumed_with_a_connect_under_way() {
     }
 }
 
+/// Its sentry is another one, and so is whoever has the connect made.
+#[test]
+#[ignore = "needs root: namespaces, seccomp, ptrace"]
+fn a_container_is_paused_with_a_connect_under_way_of_a_process_that_joined() {
+    for interceptor in INTERCEPTORS {
+        let directory = Scratch::new();
+        std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+        let lazaret = Lazaret::by(interceptor);
+        let bundle = Bundle::attacker(&[]).args(&["/bin/sleep", "1000"]).bind(directory.path(), "/host");
+        let running = lazaret.launch(&bundle);
+        let mut queue = FullQueue::on_path(&directory.join("full.sock"));
+        let said = directory.join("said");
+        let words = ["exec", running.id(), "/attacker", "connect-slowly", "/host/full.sock", "0"];
+        let mut joined = lazaret.command(&words).stdout(std::fs::File::create(&said).unwrap()).spawn().unwrap();
+        deadline::until("the connect to wait", || queueing(&lazaret).len() == 1);
+        pause(&lazaret, &running);
+        lazaret.verb(&["resume", running.id()]).succeeds();
+        deadline::until("the connect to wait again", || queueing(&lazaret).len() == 1);
+        queue.make_room();
+        let stream = queue.serve();
+        assert!(joined.wait().unwrap().success());
+        let said = std::fs::read_to_string(said).unwrap();
+        assert!(said.contains("connected 0 after 0 signals"), "{interceptor}: {said}");
+        drop(stream);
+        running.delete();
+    }
+}
+
 #[test]
 #[ignore = "needs root: namespaces, seccomp, ptrace"]
 fn a_connect_that_could_go_on_during_a_pause_does_so_after_it() {
