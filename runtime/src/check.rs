@@ -26,6 +26,8 @@ pub use report::{Control, Group, Item, Report, Status, Totals};
 pub struct Request {
     /// The directory that the node's root file system is seen at: `/`, or where a pod has it mounted.
     pub host: PathBuf,
+    /// The configuration to judge in place of the node's own.
+    pub configuration: Option<PathBuf>,
 }
 
 /// Judges the node. The process must be single-threaded.
@@ -40,7 +42,7 @@ pub fn node(options: &Options, request: &Request) -> Result<Report, Error> {
         files::control(&host, options),
         engines::control(&host),
         containers::control(options)?,
-        policy::control(&host, &request.host),
+        policy::control(&host, request),
     ];
     Ok(Report::of(controls, &release))
 }

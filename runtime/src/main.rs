@@ -148,7 +148,7 @@ fn perform(options: &Options, verb: Verb, sources: &Sources) -> Result<u8, Error
         }
         Verb::Config(arguments) => show_config::config(sources, arguments).map(status_of),
         Verb::Schema(arguments) => Ok(status_of(show_config::schema(&arguments))),
-        Verb::Check(arguments) => show::check(options, &arguments).map(verdict),
+        Verb::Check(arguments) => show::check(options, sources, &arguments).map(verdict),
         Verb::Verify(arguments) => show::verify(options, &arguments).map(verdict),
         Verb::Features => Ok(print_json(&lifecycle::features())),
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),

@@ -6,6 +6,7 @@ mod judgement;
 use std::io::{self, Write as _};
 
 use lazaret::check;
+use lazaret::config::Sources;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, Listed, ListedCall, Process};
 use lazaret::options::Options;
@@ -112,8 +113,12 @@ pub(crate) fn doctor(arguments: &cli::judge::Doctor) -> (io::Result<()>, bool) {
 }
 
 /// `check`, and whether nothing fails.
-pub(crate) fn check(options: &Options, arguments: &cli::judge::Check) -> Result<(io::Result<()>, bool), Error> {
-    let request = check::Request { host: arguments.host.clone() };
+pub(crate) fn check(
+    options: &Options,
+    sources: &Sources,
+    arguments: &cli::judge::Check,
+) -> Result<(io::Result<()>, bool), Error> {
+    let request = check::Request { host: arguments.host.clone(), configuration: sources.file.clone() };
     Ok(judged(&check::node(options, &request)?, arguments.json))
 }
 

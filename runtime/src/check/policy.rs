@@ -4,6 +4,7 @@ use std::path::Path;
 
 use lazaret_sentry::record;
 
+use super::Request;
 use super::host::Host;
 use super::report::{Control, Group, Verdict, Words};
 use crate::causes;
@@ -13,15 +14,16 @@ use crate::policy::host::hooks::{AllowedHooks, LIST};
 use crate::policy::host_paths::{Access, HostPaths};
 use crate::policy::pod_security::{Level, Standard};
 
-/// The part, of the node whose root is seen at `root`.
-pub(super) fn control(host: &Host, root: &Path) -> Control {
-    Control::of("5", "Policy", vec![configuration(root), exceptions(host)])
+/// The part.
+pub(super) fn control(host: &Host, request: &Request) -> Control {
+    Control::of("5", "Policy", vec![configuration(request), exceptions(host)])
 }
 
 /// The configuration that every caller finds, and what it decides. Without a file lazaret's own values hold.
-fn configuration(root: &Path) -> Group {
+fn configuration(request: &Request) -> Group {
     let mut group = Group::new("5.1", "configuration");
-    let file = root.join(config::DEFAULT_FILE.trim_start_matches('/'));
+    let own = || request.host.join(config::DEFAULT_FILE.trim_start_matches('/'));
+    let file = request.configuration.clone().unwrap_or_else(own);
     let words = Words::new(
         "Ensure that the configuration can be read",
         "lazaret config check",
@@ -34,7 +36,7 @@ fn configuration(root: &Path) -> Group {
             group.judge(words, Verdict::Pass(files.join(", ")));
             loaded
         }
-        Err(ConfigError::Missing { .. }) => {
+        Err(ConfigError::Missing { .. }) if request.configuration.is_none() => {
             group.judge(words, Verdict::Info("there is none: lazaret's own values hold".to_owned()));
             Loaded::default()
         }

@@ -307,4 +307,7 @@ fn the_configuration_is_judged_by_what_it_means() {
     let items = self::items(&check(&lazaret, wrong.path()).expect(1));
     let (status, why) = found(&items, "the configuration can be read");
     assert!(status == "FAIL" && why.contains("config.toml:2:1") && why.contains("moed"), "{why}");
+    let named = loose.join("etc/lazaret/config.toml").display().to_string();
+    let items = self::items(&lazaret.verb(&["--config", &named, "check", "--json"]).expect(1));
+    assert_eq!(found(&items, "containers are confined").0, "FAIL", "the configuration that is named is the one judged");
 }
