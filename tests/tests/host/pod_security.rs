@@ -2,7 +2,7 @@
 //! warned of or recorded runs. In every mode: the runtime is the last that sees the configuration.
 
 use lazaret_tests::bundle::Bundle;
-use lazaret_tests::containerd::Containerd;
+use lazaret_tests::containerd::{Containerd, RUNTIME};
 use lazaret_tests::lazaret::Lazaret;
 use lazaret_tests::scratch::{self, Scratch};
 use lazaret_tests::{deadline, image, leftover, programs};
@@ -204,5 +204,45 @@ fn under_containerd_the_refusal_reaches_the_user_and_leaves_nothing() {
     assert!(!containerd.ctr(&["task", "ls"]).stdout.contains(&id));
     let id = scratch::tag();
     run("enforce=privileged", &id).succeeds();
+    leftover::none(&id);
+}
+
+/// lazaret's own shim, with a node's configuration: the level is that of the pod's namespace.
+#[test]
+#[ignore = "needs root: containerd"]
+fn under_the_shim_the_namespaces_level_refuses_with_a_reason_and_leaves_nothing() {
+    let containerd = Containerd::start();
+    let directory = Scratch::new();
+    let file = directory.join("config.toml");
+    std::fs::write(&file, "[pod_security.namespaces.shop]\nenforce = \"restricted\"\nenforce_version = \"v1.30\"\n")
+        .unwrap();
+    let path = file.display().to_string();
+    let run = |namespace: &str, id: &str| {
+        let annotation = format!("io.kubernetes.cri.sandbox-namespace={namespace}");
+        containerd.ctr(&[
+            "run",
+            "--rm",
+            "--runtime",
+            RUNTIME,
+            "--runtime-config-path",
+            &path,
+            "--annotation",
+            &annotation,
+            image::NAME,
+            id,
+            "true",
+        ])
+    };
+    let id = scratch::tag();
+    let refused = run("shop", &id);
+    assert_ne!(refused.status, 0);
+    let said = format!("container \"{id}\" violates PodSecurity \"restricted:v1.30\": unrestricted capabilities (");
+    refused.explains(&[&said, "runAsNonRoot != true ("]);
+    deadline::until("the shim to go", || containerd.shims().is_empty());
+    leftover::none(&id);
+    assert!(!containerd.ctr(&["task", "ls"]).stdout.contains(&id));
+    let id = scratch::tag();
+    run("elsewhere", &id).succeeds();
+    deadline::until("the shim to go", || containerd.shims().is_empty());
     leftover::none(&id);
 }
