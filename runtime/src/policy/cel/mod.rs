@@ -1,7 +1,7 @@
 //! Policy as code: Kubernetes' ValidatingAdmissionPolicy, with expressions of CEL (<https://cel.dev>) over what is to be
 //! launched: `spec` (the `config.json`), `annotations` and `node`.
 //!
-//! [`document`] reads policies, [`judge`] has them evaluated in a child with limits ([`confined`]), since the library that
+//! [`document`] reads policies, [`judge`] has them evaluated in a child with limits (`confined`), since the library that
 //! evaluates them has none of its own (docs/adr/0014). What cannot be evaluated refuses, unless the policy says `Ignore`.
 
 mod confined;
