@@ -9,7 +9,7 @@ use lazaret_tests::silent_file::{NAME, SilentDirectory};
 use lazaret_tests::verdict;
 
 /// Within which a call is answered that need not wait: far below the deadline of those that do, far above a busy machine's noise.
-const SHORT: u64 = 1000;
+const SHORT: u64 = 1500;
 
 fn attacker(silent: &SilentDirectory, act: &str) -> Bundle {
     Bundle::attacker(&[act, &format!("/silent/{NAME}")]).bind(silent.path(), "/silent")
