@@ -3,6 +3,7 @@
 pub(crate) mod configuration;
 pub(crate) mod exec;
 pub(crate) mod judge;
+pub(crate) mod metrics;
 pub(crate) mod policy;
 mod records;
 pub(crate) mod trace;
@@ -217,6 +218,8 @@ pub(crate) enum Verb {
     Update(Box<update::Update>),
     /// Print what a container uses, again and again, and when memory runs out
     Events(Events),
+    /// Print what containers cost and what was refused to them, as Prometheus reads it
+    Metrics(metrics::Metrics),
     /// Write a first config.json
     Spec(Spec),
     /// Print what this build supports, as JSON
@@ -259,7 +262,7 @@ impl Verb {
             Self::Do(_) | Self::Trace(_) => Some(0),
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
-            Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
+            Self::Metrics(_) | Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
             Self::Policy(_) | Self::Config(_) | Self::Schema(_) => None,
             Self::Doctor(_) | Self::Check(_) | Self::Verify(_) => None,
         }

@@ -12,6 +12,7 @@ use crate::hooks::KeptError;
 use crate::host_mount::HostMountError;
 use crate::idmap::IdmapError;
 use crate::lifecycle::{ConfigFileError, EventsError, LifecycleError, NestedError, TracingError, UpdateError};
+use crate::metrics::MetricsError;
 use crate::namespaces::NamespaceError;
 use crate::net_devices::NetDeviceError;
 use crate::network::NetworkError;
@@ -110,6 +111,9 @@ pub enum Error {
     /// Who is to get the records.
     #[error(transparent)]
     RecordSink(#[from] RecordSinkError),
+    /// Metrics.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
     /// The tracer.
     #[error(transparent)]
     Tracing(#[from] TracingError),
@@ -175,6 +179,7 @@ impl Error {
             Self::Sentry(error) => error.code(),
             Self::RecordPolicy(error) => error.code(),
             Self::RecordSink(error) => error.code(),
+            Self::Metrics(error) => error.code(),
             Self::Tracing(error) => error.code(),
             Self::Nested(error) => error.code(),
             Self::Launch(_) => 1550,
@@ -214,6 +219,7 @@ impl Error {
             Self::Hook(error) => error.hint(),
             Self::RecordPolicy(error) => error.hint(),
             Self::RecordSink(error) => error.hint(),
+            Self::Metrics(error) => error.hint(),
             Self::Tracing(error) => error.hint(),
             Self::Nested(error) => error.hint(),
             Self::Init(failure) => failure.hint.clone(),
@@ -257,6 +263,7 @@ impl Error {
             | Self::Config(_)
             | Self::RecordPolicy(_)
             | Self::RecordSink(_)
+            | Self::Metrics(_)
             | Self::Events(EventsError::Interval(_) | EventsError::NoRecords { .. }) => Kind::Invalid,
             Self::ConfigFile(ConfigFileError::Exists { .. }) => Kind::AlreadyExists,
             Self::Annotation(_)

@@ -26,6 +26,7 @@ pub mod idmap;
 pub mod init;
 mod json_schema;
 pub mod lifecycle;
+pub mod metrics;
 mod mounted_overlay;
 pub mod namespaces;
 pub mod net_devices;

@@ -16,6 +16,7 @@ use clap::Parser as _;
 use lazaret::config::Sources;
 use lazaret::error::Error;
 use lazaret::lifecycle::{self, CreateRequest, ExecRequest, Executed, LifecycleError, Outcome, TraceRequest};
+use lazaret::metrics;
 use lazaret::options::Options;
 use lazaret::rootless;
 
@@ -139,6 +140,7 @@ fn perform(options: &Options, verb: Verb, sources: &Sources) -> Result<u8, Error
             lifecycle::update(options, &id, limits).map(|()| 0)
         }
         Verb::Events(arguments) => show::events(options, &arguments).map(status_of),
+        Verb::Metrics(arguments) => metrics(options, &arguments),
         Verb::Spec(arguments) => lifecycle::write_default_config(&arguments.bundle).map(|()| 0),
         Verb::Syscalls(arguments) => show::syscalls(options, &arguments).map(status_of),
         Verb::Doctor(arguments) => Ok(verdict(show::doctor(&arguments))),
@@ -153,6 +155,13 @@ fn perform(options: &Options, verb: Verb, sources: &Sources) -> Result<u8, Error
         Verb::Features => Ok(print_json(&lifecycle::features())),
         Verb::Checkpoint(_) => Err(no_snapshots("checkpoint")),
         Verb::Restore(_) => Err(no_snapshots("restore")),
+    }
+}
+
+fn metrics(options: &Options, arguments: &cli::metrics::Metrics) -> Result<u8, Error> {
+    match &arguments.listen {
+        Some(place) => match metrics::serve(options, &place.parse()?)? {},
+        None => Ok(status_of(show::metrics(&metrics::collect(options, arguments.id.as_deref())?))),
     }
 }
 

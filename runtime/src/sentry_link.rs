@@ -21,6 +21,7 @@ use crate::detached;
 use crate::idmap;
 use crate::init;
 use crate::spec::container::IdRange;
+use crate::state;
 use crate::sys;
 use crate::sys::mount::{MountAttr, mount_setattr};
 
@@ -40,7 +41,7 @@ pub enum SentryError {
         source: io::Error,
     },
     /// The audit file.
-    #[error("could not open {path} for the sentry's records")]
+    #[error("could not open {path} for the sentry")]
     Audit {
         /// Which file.
         path: PathBuf,
@@ -144,6 +145,7 @@ impl Sentry {
             .map_err(|error| SentryError::Seat { what: "control socket", source: io::Error::other(error) })?;
         let seat = Seat {
             control: theirs,
+            counters: Some(open_counters(&audit.with_file_name(state::COUNTERS_FILE))?),
             audit: open_audit(audit)?,
             sinks,
             proc: sight.proc().map_err(|source| SentryError::Seat { what: "view of /proc", source })?,
@@ -246,6 +248,16 @@ fn open_audit(path: &Path) -> Result<OwnedFd, SentryError> {
     let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     rustix::fs::open(path, flags, Mode::from_raw_mode(0o600))
         .map_err(|error| SentryError::Audit { path: path.to_owned(), source: error.into() })
+}
+
+/// The sentries of a container share one: whoever comes first makes it as long as it has to be.
+fn open_counters(path: &Path) -> Result<OwnedFd, SentryError> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let failed = |error: rustix::io::Errno| SentryError::Audit { path: path.to_owned(), source: error.into() };
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
+    let length = u64::try_from(lazaret_sentry::counters::BYTES).unwrap_or(u64::MAX);
+    rustix::fs::ftruncate(&file, length).map_err(failed)?;
+    Ok(file)
 }
 
 /// A procfs of its own that shows the sentry only processes that it may trace: those of its user namespace.

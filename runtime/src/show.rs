@@ -171,6 +171,11 @@ fn pretty(value: &impl Serialize) -> io::Result<()> {
     text(&format!("{}\n", serde_json::to_string_pretty(value)?))
 }
 
+/// `metrics`.
+pub(crate) fn metrics(exposition: &str) -> io::Result<()> {
+    text(exposition)
+}
+
 /// Whole and at once: readers of a pipe take an event when its line is there.
 fn text(text: &str) -> io::Result<()> {
     let mut output = io::stdout().lock();

@@ -32,6 +32,8 @@ pub use process::ProcessId;
 const FILE: &str = "state.json";
 /// File name of the audit records in a container's directory.
 pub const AUDIT_FILE: &str = "audit.jsonl";
+/// File name of the counts of its sentries in a container's directory.
+pub const COUNTERS_FILE: &str = "counters";
 /// File name of the socket that `start` connects to.
 pub const GATE_FILE: &str = "start.sock";
 /// How long another verb may hold a container before a caller gives up; containerd allows a delete five seconds.

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use crate::bucket::Bucket;
 use crate::record::{Dropped, Entry, Level, Line, Outcome, Record, Summary, VERSION};
 
+use crate::counters::Counters;
 use crate::request::Reason;
 use crate::sink::Sink;
 use crate::{clock, limits};
@@ -181,13 +182,14 @@ pub(crate) struct Ledger {
     dropped: u64,
     spare: Vec<u8>,
     sinks: Vec<Sink>,
+    counters: Counters,
 }
 
 impl Ledger {
     /// Appends to `file`, which has `length` bytes, and sends the same to `sinks`.
-    pub(crate) fn new(file: OwnedFd, length: u64, sinks: Vec<(OwnedFd, bool)>) -> Self {
+    pub(crate) fn new(file: OwnedFd, length: u64, (sinks, counters): (Vec<(OwnedFd, bool)>, Counters)) -> Self {
         let sinks = sinks.into_iter().map(Sink::new).collect();
-        Self { file, length, is_cut: false, dropped: 0, spare: Vec::new(), sinks }
+        Self { file, length, is_cut: false, dropped: 0, spare: Vec::new(), sinks, counters }
     }
 
     /// Sinks to be polled for room.
@@ -198,12 +200,15 @@ impl Ledger {
     /// Writes what waits. A file that takes no more costs records, which are counted, and nothing else.
     pub(crate) fn write_pending(&mut self, audit: &Audit) {
         let batch = audit.take(std::mem::take(&mut self.spare));
+        let before = self.unsent();
         self.sinks.iter_mut().for_each(|sink| sink.send(&batch.lines));
+        self.counters.unsent(self.unsent() - before);
         let lost = self.append(&batch.lines, limits::AUDIT_RECORDS);
         let dropped = batch.dropped.saturating_add(lost);
         self.spare = batch.lines;
         if dropped > 0 {
             self.dropped = self.dropped.saturating_add(dropped);
+            self.counters.dropped(dropped);
             let line = Line::Dropped(Dropped { version: VERSION, time: clock::now().into(), count: dropped });
             self.append_line(&line, limits::AUDIT_RECORDS);
         }
@@ -212,7 +217,7 @@ impl Ledger {
     /// Writes the counts of everything, the last line of a sentry.
     pub(crate) fn write_summary(&mut self, audit: &Audit) {
         let tally = std::mem::take(&mut audit.lock().tally);
-        let unsent = self.sinks.iter().map(|sink| sink.unsent).sum();
+        let unsent = self.unsent();
         let entries = tally.iter().map(|(kind, count)| kind.entry(*count)).collect();
         let line = Line::Summary(Summary {
             version: VERSION,
@@ -222,6 +227,10 @@ impl Ledger {
             entries,
         });
         self.append_line(&line, limits::AUDIT_RECORDS + limits::AUDIT_SUMMARY);
+    }
+
+    fn unsent(&self) -> u64 {
+        self.sinks.iter().map(|sink| sink.unsent).sum()
     }
 
     fn append_line(&mut self, line: &Line<'_>, limit: u64) {

@@ -15,7 +15,7 @@ fn audit() -> Audit {
 fn ledger(length: u64) -> (Ledger, OwnedFd) {
     let file = rustix::fs::memfd_create("audit", MemfdFlags::CLOEXEC).unwrap();
     let kept = rustix::io::dup(&file).unwrap();
-    (Ledger::new(file, length, Vec::new()), kept)
+    (Ledger::new(file, length, (Vec::new(), Counters::private())), kept)
 }
 
 fn kind(what: &str, outcome: Outcome) -> Kind {
@@ -165,7 +165,7 @@ fn writer_is_woken_once_for_a_burst() {
 fn file_that_cannot_be_written_costs_records_and_nothing_else() {
     let audit = audit();
     let read_only = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).unwrap();
-    let mut ledger = Ledger::new(read_only, 0, Vec::new());
+    let mut ledger = Ledger::new(read_only, 0, (Vec::new(), Counters::private()));
     put(&audit, "a", 2);
     ledger.write_pending(&audit);
     assert_eq!(ledger.dropped, 2);

@@ -74,6 +74,7 @@ pub(crate) fn of(call: &Pointers) -> Request {
         }
     };
     Request {
+        number: call.number(),
         syscall: row.map_or_else(|| format!("#{}", call.number()), |row| row.name.to_owned()),
         rule: row.map_or("unknown", |row| row.decided_by(call.arguments()).class.label()),
         arguments,

@@ -13,6 +13,7 @@ use lazaret_profiles::class::Errno;
 use crate::audit::{Audit, Kind};
 use crate::bucket::Bucket;
 use crate::container::Container;
+use crate::counters::Counters;
 use crate::decide::{self, Decision, EFAULT, Facts};
 use crate::dispatch::Route;
 use crate::handlers::{connect, hostname, mount, sysinfo};
@@ -35,6 +36,8 @@ pub(crate) struct Shared {
     pub(crate) monitor: Monitor,
     /// Who calls.
     pub(crate) tracees: Tracees,
+    /// What others see of it.
+    pub(crate) counters: Counters,
     /// Threads beside the first of each container.
     pub(crate) extra: AtomicUsize,
     /// Calls whose memory is being looked at.
@@ -186,6 +189,7 @@ impl Court {
             self.shared.audit.wants(level, &kind, &self.bucket).then(|| self.shared.tracees.executable(caller.pid));
         let _in_order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let is_delivered = interceptor.answer(caller, verdict)?;
+        self.shared.counters.decided(request.number, finding.outcome, caller.since.elapsed());
         self.shared.audit.put(level, kind, &self.bucket, |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
             record((caller, executable), (level, request), (errno.map(errno_name), value), finding, kind)

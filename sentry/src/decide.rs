@@ -103,7 +103,7 @@ mod tests {
     const ROOT: Facts = Facts { may_set_hostname: true, may_mount: false, effective_uid: Some(0) };
 
     fn request(subject: Subject) -> Request {
-        Request { syscall: "x".to_owned(), rule: "", arguments: Vec::new(), subject, is_copied: false }
+        Request { number: 0, syscall: "x".to_owned(), rule: "", arguments: Vec::new(), subject, is_copied: false }
     }
 
     fn named(name: Result<Vec<u8>, NameFault>) -> Request {

@@ -36,14 +36,14 @@ struct Entries {
 }
 
 impl Errands {
-    /// Lends a call of tracee `pid`. It is in one call: whatever was lent under its number before is void.
-    pub(crate) fn lend(&self, pid: i32, registers: Registers) {
+    /// Lends a call of a tracee. It is in one call: whatever was lent under its number before is void.
+    pub(crate) fn lend(&self, caller: Caller, registers: Registers) {
         let mut entries = self.lock();
-        entries.callers.retain(|_ticket, caller| *caller != pid);
+        entries.callers.retain(|_ticket, pid| *pid != caller.pid);
         entries.ticket += 1;
         let ticket = entries.ticket;
-        entries.callers.insert(ticket, pid);
-        entries.waiting.push_back((Caller { pid, ticket }, registers));
+        entries.callers.insert(ticket, caller.pid);
+        entries.waiting.push_back((Caller { ticket, ..caller }, registers));
         self.0.lent.notify_one();
     }
 
@@ -126,6 +126,10 @@ impl Divisible for Errands {
 mod tests {
     use super::*;
 
+    fn caller(pid: i32) -> Caller {
+        Caller { pid, ticket: 0, since: std::time::Instant::now() }
+    }
+
     fn registers(pid: i32) -> Registers {
         Registers::trapped(pid, 1, 2, [3; 6])
     }
@@ -140,8 +144,8 @@ mod tests {
         let (tracer, mut crew) = (Errands::default(), Errands::default());
         assert!(!tracer.are_out());
         crew.0 = Arc::clone(&tracer.0);
-        tracer.lend(7, registers(7));
-        tracer.lend(8, registers(8));
+        tracer.lend(caller(7), registers(7));
+        tracer.lend(caller(8), registers(8));
         let (first, second) = (taken(&mut crew), taken(&mut crew));
         assert_eq!((first.pid, second.pid), (7, 8));
         assert!(crew.is_waiting(first) && tracer.take_back().is_empty());
@@ -155,11 +159,11 @@ mod tests {
     fn nothing_comes_back_to_a_caller_that_has_gone_nor_to_the_next_with_its_number() {
         let tracer = Errands::default();
         let mut crew = tracer.second();
-        tracer.lend(7, registers(7));
+        tracer.lend(caller(7), registers(7));
         let old = taken(&mut crew);
         tracer.strike(7);
         assert!(!tracer.are_out() && !crew.is_waiting(old));
-        tracer.lend(7, registers(7));
+        tracer.lend(caller(7), registers(7));
         let new = taken(&mut crew);
         assert!(!crew.answer(old, Verdict::Value(1)).unwrap());
         assert!(crew.is_waiting(new) && crew.answer(new, Verdict::Value(2)).unwrap());
@@ -170,8 +174,8 @@ mod tests {
     fn a_tracee_is_in_one_call_at_a_time() {
         let tracer = Errands::default();
         let mut crew = tracer.second();
-        tracer.lend(7, registers(7));
-        tracer.lend(7, registers(7));
+        tracer.lend(caller(7), registers(7));
+        tracer.lend(caller(7), registers(7));
         let (void, valid) = (taken(&mut crew), taken(&mut crew));
         assert!(!crew.answer(void, Verdict::Value(1)).unwrap());
         assert!(crew.answer(valid, Verdict::Value(2)).unwrap());
@@ -182,7 +186,7 @@ mod tests {
     fn a_verdict_under_way_is_dropped_with_its_caller() {
         let tracer = Errands::default();
         let mut crew = tracer.second();
-        tracer.lend(7, registers(7));
+        tracer.lend(caller(7), registers(7));
         let caller = taken(&mut crew);
         assert!(crew.answer(caller, Verdict::Value(1)).unwrap());
         tracer.strike(7);

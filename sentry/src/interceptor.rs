@@ -2,6 +2,8 @@
 //!
 //! Implemented by `notify`, `ptrace` and `errands`, used by `crew`. Knows nothing of what a call means.
 
+use std::time::Instant;
+
 use crate::verdict::{Registers, Verdict};
 
 /// A thread that waits for its verdict.
@@ -11,6 +13,8 @@ pub(crate) struct Caller {
     pub(crate) pid: i32,
     /// By what the interceptor knows this call again.
     pub(crate) ticket: u64,
+    /// When it was taken.
+    pub(crate) since: Instant,
 }
 
 /// What a wait for a call ended with.

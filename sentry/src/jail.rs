@@ -18,6 +18,7 @@ use rustix::event::EventfdFlags;
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Resource, Rlimit};
 
+use crate::counters::Counters;
 use crate::{Seat, limits, sink, sys};
 
 pub(crate) use filter::FilterError;
@@ -34,6 +35,8 @@ pub(crate) struct Cell {
     pub(crate) audit_length: u64,
     /// Which of the seat's sinks take packets.
     pub(crate) by_packet: Vec<bool>,
+    /// The counts that others see.
+    pub(crate) counters: Counters,
     /// The kernel's sizes of notifications and answers.
     pub(crate) sizes: sys::Sizes,
 }
@@ -79,6 +82,8 @@ pub(crate) fn shut(seat: &mut Seat) -> Result<Cell, JailError> {
     sys::tame_heap();
     keep_only(seat).map_err(JailError::Descriptors)?;
     let cell = prepare(seat)?;
+    // Mapped; what could write to it elsewhere is not needed any more.
+    seat.counters = None;
     raise_permitted_capabilities()?;
     enter_empty_root(seat).map_err(JailError::Root)?;
     limit_resources()?;
@@ -108,7 +113,8 @@ fn block_signals() -> Result<(), JailError> {
 /// Closes everything but the seat, moves the seat out of the way, and puts the empty root on 0, 1 and 2, where nobody
 /// can read or write: a stray message of a library must not end up in the control socket or the audit file.
 fn keep_only(seat: &mut Seat) -> Result<(), Errno> {
-    let seated = [&seat.control, &seat.audit, &seat.proc, &seat.empty_root].into_iter().chain(&seat.sinks);
+    let seated = [&seat.control, &seat.audit, &seat.proc, &seat.empty_root].into_iter();
+    let seated = seated.chain(&seat.sinks).chain(&seat.counters);
     let mut kept: Vec<RawFd> = seated.map(AsRawFd::as_raw_fd).collect();
     kept.sort_unstable();
     let mut first = 0;
@@ -120,7 +126,7 @@ fn keep_only(seat: &mut Seat) -> Result<(), Errno> {
     }
     sys::close_range(first, RawFd::MAX)?;
     let seated = [&mut seat.control, &mut seat.audit, &mut seat.proc, &mut seat.empty_root];
-    for descriptor in seated.into_iter().chain(&mut seat.sinks) {
+    for descriptor in seated.into_iter().chain(&mut seat.sinks).chain(&mut seat.counters) {
         *descriptor = rustix::io::fcntl_dupfd_cloexec(&*descriptor, FIRST_OF_SEAT)?;
     }
     rustix::stdio::dup2_stdin(&seat.empty_root)?;
@@ -137,7 +143,9 @@ fn prepare(seat: &Seat) -> Result<Cell, JailError> {
     let sizes = sys::notification_sizes()
         .map_err(|source| JailError::Prepare { what: "the sizes of notifications", source })?;
     let by_packet = seat.sinks.iter().map(sink::is_by_packet).collect();
-    Ok(Cell { wake, audit_length: u64::try_from(audit.st_size).unwrap_or_default(), by_packet, sizes })
+    let counters = seat.counters.as_ref().map_or_else(|| Ok(Counters::private()), |file| Counters::of(file.as_fd()));
+    let counters = counters.map_err(|source| JailError::Prepare { what: "the counts", source })?;
+    Ok(Cell { wake, audit_length: u64::try_from(audit.st_size).unwrap_or_default(), by_packet, counters, sizes })
 }
 
 fn enter_empty_root(seat: &Seat) -> Result<(), Errno> {

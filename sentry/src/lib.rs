@@ -17,6 +17,7 @@ mod changes;
 pub mod clock;
 mod container;
 mod copyin;
+pub mod counters;
 mod court;
 mod crew;
 mod decide;
@@ -69,6 +70,8 @@ pub struct Seat {
     pub audit: OwnedFd,
     /// Others that get the records, at most [`limits::SINKS`]: connected sockets or pipes that do not block.
     pub sinks: Vec<OwnedFd>,
+    /// Where the counts go, a file of [`counters::BYTES`] bytes that is open for reading and writing; else nobody sees them.
+    pub counters: Option<OwnedFd>,
     /// Directory descriptor of a private procfs (`hidepid=ptraceable`) of the PID namespace the sentry lives in.
     pub proc: OwnedFd,
     /// Directory descriptor of a detached, empty, read-only tmpfs: it becomes the root directory.
@@ -96,11 +99,11 @@ pub fn serve(mut seat: Seat) -> ExitCode {
             };
         }
     };
-    let Seat { control, audit, sinks, proc, empty_root, may_trace } = seat;
+    let Seat { control, audit, sinks, counters: _mapped, proc, empty_root, may_trace } = seat;
     drop(empty_root);
-    let jail::Cell { wake, audit_length, by_packet, sizes } = cell;
+    let jail::Cell { wake, audit_length, by_packet, counters, sizes } = cell;
     let sinks = sinks.into_iter().zip(by_packet).collect();
-    let post = watch::Post { control, audit, audit_length, sinks, proc, wake, sizes, may_trace };
+    let post = watch::Post { control, audit, audit_length, sinks, counters, proc, wake, sizes, may_trace };
     match watch::serve(post) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_told) => ExitCode::FAILURE,

@@ -5,6 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -56,7 +57,7 @@ impl Interceptor for Listener {
     fn receive(&mut self) -> Result<Arrival, NotifyError> {
         match sys::receive(self.descriptor.as_fd(), &mut self.buffers) {
             Ok(raw) => Ok(Arrival::Call(
-                Caller { pid: raw.pid, ticket: raw.id },
+                Caller { pid: raw.pid, ticket: raw.id, since: Instant::now() },
                 Registers::trapped(raw.pid, raw.number, raw.architecture, raw.arguments),
             )),
             Err(Errno::INTR | Errno::AGAIN) => Ok(Arrival::Nothing),

@@ -8,6 +8,7 @@
 //! Called by `pump` and `watch`. Must not look at what a call means.
 
 use std::os::fd::OwnedFd;
+use std::time::Instant;
 
 use lazaret_profiles::class::Errno as Answer;
 use lazaret_profiles::plan::TRACE_DATA;
@@ -72,7 +73,7 @@ impl Tracer {
 
     /// Lends a call to whoever may sleep on it.
     pub(crate) fn lend(&self, caller: Caller, registers: Registers) {
-        self.errands.lend(caller.pid, registers);
+        self.errands.lend(caller, registers);
     }
 
     /// Answers what others have judged.
@@ -111,7 +112,7 @@ impl Tracer {
             return Ok(Arrival::Nothing);
         }
         Ok(Arrival::Call(
-            Caller { pid, ticket: 0 },
+            Caller { pid, ticket: 0, since: Instant::now() },
             Registers::trapped(pid, trap.number, trap.architecture, trap.arguments),
         ))
     }

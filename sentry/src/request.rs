@@ -13,6 +13,8 @@ use crate::text;
 /// One trapped call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Request {
+    /// The number that stood in the register.
+    pub(crate) number: u32,
     /// The table's name of it, or `#NUMBER` where the table has none.
     pub(crate) syscall: String,
     /// What the table's class of it is called.
@@ -241,7 +243,7 @@ mod tests {
     }
 
     fn request(syscall: &str, subject: Subject, arguments: Vec<Argument>) -> Request {
-        Request { syscall: syscall.to_owned(), rule: "", arguments, subject, is_copied: false }
+        Request { number: 0, syscall: syscall.to_owned(), rule: "", arguments, subject, is_copied: false }
     }
 
     fn mount() -> Subject {

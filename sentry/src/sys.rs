@@ -10,6 +10,7 @@ use std::ffi::c_int;
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
+use std::sync::atomic::AtomicU64;
 
 use nix::sys::uio::RemoteIoVec;
 use nix::unistd::Pid;
@@ -63,6 +64,20 @@ pub(crate) const GET_DESCRIPTOR_FLAGS: u64 = libc::F_GETFD as u64;
 
 /// `PROT_EXEC`: the jail maps no code.
 pub(crate) const EXECUTABLE: u64 = libc::PROT_EXEC as u64;
+
+/// The first `words` words of a file, shared with whoever else maps it, for as long as this process lives.
+pub(crate) fn share_words(file: BorrowedFd<'_>, words: usize) -> Result<&'static [AtomicU64], Errno> {
+    let (length, access) = (words * size_of::<u64>(), libc::PROT_READ | libc::PROT_WRITE);
+    // SAFETY: a new mapping at an address of the kernel's choice takes nothing from anybody.
+    let start = unsafe { libc::mmap(ptr::null_mut(), length, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    if start == libc::MAP_FAILED {
+        return Err(last_errno());
+    }
+    // SAFETY: the mapping has so many words, is aligned to a page, is never taken back, and is looked at by atomic operations
+    // alone; any bits are a number. That the file is as long is the caller's part: a page beyond its end raises SIGBUS, which ends
+    // the process.
+    Ok(unsafe { std::slice::from_raw_parts(start.cast::<AtomicU64>(), words) })
+}
 
 /// One trapped system call as the kernel reports it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,6 +14,7 @@ use rustix::io::Errno;
 
 use crate::audit::{Audit, Ledger};
 use crate::container::{Container, ContainerError};
+use crate::counters::Counters;
 use crate::court::{Court, Shared};
 use crate::crew::{Crew, Overseen};
 use crate::errands::Errands;
@@ -33,6 +34,7 @@ pub(crate) struct Post {
     pub(crate) audit_length: u64,
     /// Others that get the records, and whether by packets.
     pub(crate) sinks: Vec<(OwnedFd, bool)>,
+    pub(crate) counters: Counters,
     pub(crate) proc: OwnedFd,
     /// A nonblocking eventfd.
     pub(crate) wake: OwnedFd,
@@ -133,13 +135,14 @@ impl Watch {
             audit: Audit::new(post.wake),
             monitor: Monitor::new(post.control),
             tracees: Tracees::new(post.proc),
+            counters: post.counters,
             extra: AtomicUsize::new(0),
             looking: AtomicUsize::new(0),
             is_guarded: AtomicBool::new(false),
         };
         Self {
             shared: Arc::new(shared),
-            ledger: Ledger::new(post.audit, post.audit_length, post.sinks),
+            ledger: Ledger::new(post.audit, post.audit_length, (post.sinks, post.counters)),
             sizes: post.sizes,
             may_trace: post.may_trace,
             wards: Vec::new(),

@@ -129,7 +129,8 @@ impl Sentry {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
         let audit = rustix::fs::open(&path, flags, Mode::RUSR).unwrap();
         let (ours, control) = pair();
-        let seat = Seat { control, audit, sinks: Vec::new(), proc: private_proc(), empty_root, may_trace };
+        let seat =
+            Seat { control, audit, sinks: Vec::new(), counters: None, proc: private_proc(), empty_root, may_trace };
         let child = sys::fork(move || role(seat));
         Self { child: Child(child), control: ours, audit: AuditFile(path) }
     }

@@ -42,6 +42,7 @@ mod leaks;
 mod lifecycle;
 mod loggers;
 mod logs;
+mod metrics;
 mod mounts;
 mod native_mode;
 mod nested;
