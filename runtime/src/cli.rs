@@ -1,6 +1,7 @@
 //! The command line's grammar. What the verbs do stands in the library.
 
 pub(crate) mod configuration;
+mod events;
 pub(crate) mod exec;
 pub(crate) mod judge;
 pub(crate) mod metrics;
@@ -18,6 +19,8 @@ use lazaret::config::{self, Overrides};
 use lazaret::error::Error;
 use lazaret::options::{self, Interceptor, Mode, Options};
 use lazaret::rootless::{self, RootlessError};
+
+pub(crate) use events::{Events, RecordForm};
 
 /// What `--version` says after the name: two lines of runc's shape.
 const VERSION: &str = concat!("version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.3.0");
@@ -380,45 +383,6 @@ pub(crate) struct Ps {
     pub(crate) format: Format,
     /// The container's id
     pub(crate) id: String,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Events {
-    /// Print the statistics once and end
-    #[arg(long)]
-    pub(crate) stats: bool,
-    /// Time between two statistics, such as 5s or 500ms
-    #[arg(long, default_value = "5s", value_name = "DURATION")]
-    pub(crate) interval: String,
-    /// Print what the sentry has refused and answered instead, and what policy warned of when it was created
-    #[arg(long, conflicts_with_all = ["stats", "interval"], group = "stream")]
-    pub(crate) records: bool,
-    /// Print which containers policy has refused to create, of every id
-    #[arg(long, conflicts_with_all = ["stats", "interval", "id"], group = "stream")]
-    pub(crate) refusals: bool,
-    /// Go on until the container is gone
-    #[arg(long, short, requires = "records")]
-    pub(crate) follow: bool,
-    /// Records as JSON lines: the same as -o json
-    #[arg(long, requires = "stream", conflicts_with = "output")]
-    pub(crate) json: bool,
-    /// Form of the records
-    #[arg(long, short, value_enum, requires = "stream", value_name = "FORM")]
-    pub(crate) output: Option<RecordForm>,
-    /// The container's id
-    #[arg(required_unless_present = "refusals")]
-    pub(crate) id: Option<String>,
-}
-
-/// Forms of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RecordForm {
-    /// For people
-    Text,
-    /// JSON lines, as they stand
-    Json,
-    /// Events of Kubernetes' audit log (audit.k8s.io/v1), as JSON lines
-    Kubernetes,
 }
 
 #[derive(Debug, Args)]
