@@ -4,7 +4,7 @@
 //! Read once by each `create`, `run`, `do` and `trace`, and by the shim for each container, so that a changed file holds
 //! for the next container without a restart. `exec`, `kill` and `delete` never read it: a wrong file must not stand in
 //! their way. What holds in the end, with the command line and annotations, is decided in [`crate::options`] and
-//! [`Overrides`]; docs/adr/0011 has the order.
+//! [`Overrides`]; docs/adr/0015 has the order.
 
 mod effective;
 mod error;
