@@ -27,7 +27,9 @@
 //! * **profile**: what an OCI bundle asks for in `linux.seccomp` ([`oci::Profile`]).
 //! * **schema**: the keys of a text that people write, and its strict reader ([`schema::read`]).
 
+pub mod adjust;
 pub mod bpf;
+pub mod builtin;
 mod cases;
 pub mod check;
 pub mod class;

@@ -199,8 +199,7 @@ pub fn strict(witness: Witness) -> Plan {
 /// The plan of a column.
 #[must_use]
 pub fn of_column(column: Column, witness: Witness) -> Plan {
-    let decisions = syscalls::TABLE.iter().map(|row| (row.number, of_choice(&row.choice(column), witness))).collect();
-    Plan::new(decisions, Action::Errno(Errno::ENOSYS.0))
+    of_choices(|row| row.choice(column), witness)
 }
 
 /// The plan of a column for a container that was given a directory of the host. What only a witness can do is done by
@@ -211,6 +210,11 @@ pub fn guarded(column: Column, witness: Witness) -> Plan {
         Some(guarded) if witness != Witness::None => guarded,
         Some(_) | None => row.choice(column),
     };
+    of_choices(choice, witness)
+}
+
+/// The plan of what `choice` says of each row.
+pub(crate) fn of_choices(choice: impl Fn(&syscalls::Row) -> Choice, witness: Witness) -> Plan {
     let decisions = syscalls::TABLE.iter().map(|row| (row.number, of_choice(&choice(row), witness))).collect();
     Plan::new(decisions, Action::Errno(Errno::ENOSYS.0))
 }

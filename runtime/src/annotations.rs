@@ -6,14 +6,17 @@
 
 use std::collections::BTreeMap;
 
+use lazaret_profiles::builtin::PROFILES;
 use lazaret_profiles::schema::nearest;
 use lazaret_sentry::kubernetes::NAMESPACE_ANNOTATIONS;
 use lazaret_sentry::record;
 use lazaret_sentry::record_policy::Policy;
 
 use crate::bundle::field::Field;
+use crate::config::{self, ConfigError};
 use crate::options::{Mode, Options};
 use crate::policy::pod_security::{Enforcement, Enforcements, Level, Standard, Version};
+use crate::policy::profile::Profile;
 
 /// What the names of all begin with.
 pub const PREFIX: &str = "lazaret.dev/";
@@ -36,6 +39,8 @@ pub struct Annotation {
 
 /// Why a value is refused.
 enum Refused {
+    /// It names a profile that cannot be used.
+    Profile(Box<ConfigError>),
     /// It is none of these.
     Unknown(Vec<&'static str>),
 }
@@ -43,6 +48,7 @@ enum Refused {
 /// All of them.
 pub const ANNOTATIONS: &[Annotation] = &[
     Annotation { name: "mode", key: "mode", about: "sandbox or strict", apply: mode },
+    Annotation { name: "profile", key: "profile", about: "a profile by its name", apply: profile },
     Annotation {
         name: "level",
         key: "pod_security.enforce",
@@ -78,6 +84,15 @@ pub enum AnnotationError {
         /// The nearest of that.
         nearest: Option<&'static str>,
     },
+    /// It names a profile that cannot be used.
+    #[error("{field}: this profile cannot be used")]
+    Profile {
+        /// The annotation with its value.
+        field: Field,
+        /// Why.
+        #[source]
+        source: Box<ConfigError>,
+    },
     /// It would loosen.
     #[error("{field}: looser than {key} = {holds}, which holds on this node, and an annotation may only tighten")]
     Loosens {
@@ -101,17 +116,21 @@ impl AnnotationError {
     #[must_use]
     pub fn field(&self) -> &Field {
         match self {
-            Self::Unknown { field, .. } | Self::Value { field, .. } | Self::Loosens { field, .. } => field,
+            Self::Unknown { field, .. }
+            | Self::Value { field, .. }
+            | Self::Loosens { field, .. }
+            | Self::Profile { field, .. } => field,
         }
     }
 
-    /// Stable number of this error, 1760-1762.
+    /// Stable number of this error, 1760-1766.
     #[must_use]
     pub fn code(&self) -> u32 {
         match self {
             Self::Unknown { .. } => 1760,
             Self::Value { .. } => 1761,
             Self::Loosens { .. } => 1762,
+            Self::Profile { .. } => 1766,
         }
     }
 
@@ -123,6 +142,7 @@ impl AnnotationError {
                 let names: Vec<_> = ANNOTATIONS.iter().map(|one| format!("{PREFIX}{}", one.name)).collect();
                 format!("known: {}", names.join(", "))
             }
+            Self::Profile { source, .. } => return source.hint(),
             Self::Value { .. } => "docs/configuration.md has the annotations and their values".to_owned(),
             Self::Loosens { name, .. } => {
                 format!("leave it out, or list it in the node's configuration: annotations.allow = [{name:?}]")
@@ -152,6 +172,7 @@ pub fn apply(options: &Options, annotations: &BTreeMap<String, String>) -> Resul
                 let Annotation { name, key, .. } = *annotation;
                 return Err(AnnotationError::Loosens { field: field(), name, key, holds });
             }
+            Err(Refused::Profile(source)) => return Err(AnnotationError::Profile { field: field(), source }),
             Err(Refused::Unknown(known)) => {
                 let nearest = nearest(value, &known);
                 return Err(AnnotationError::Value { field: field(), known, nearest });
@@ -166,6 +187,22 @@ fn mode(options: &mut Options, value: &str, _: &BTreeMap<String, String>) -> Res
     let asked = Mode::ALL.iter().copied().find(|mode| mode.name() == value).ok_or_else(known)?;
     let held = std::mem::replace(&mut options.mode, asked);
     Ok(asked.is_looser_than(held).then(|| format!("{:?}", held.name())))
+}
+
+/// A profile by its name: a path would be the pod's own.
+fn profile(options: &mut Options, value: &str, _: &BTreeMap<String, String>) -> Result<Option<String>, Refused> {
+    let is_name = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if !is_name {
+        return Err(Refused::Unknown(PROFILES.iter().map(|(name, _)| *name).collect()));
+    }
+    let asked = config::profile(value).map_err(|error| Refused::Profile(Box::new(error)))?;
+    let held = options.rules.profile.take();
+    let own = held.unwrap_or_else(|| Profile::of_mode(options.mode.name(), options.mode));
+    let held = Profile { mode: own.mode.stricter(options.mode), ..own };
+    let looser = held.loosened_by(&asked);
+    options.mode = if options.rules.allows_annotation("profile") { asked.mode } else { asked.mode.stricter(held.mode) };
+    options.rules.profile = Some(asked);
+    Ok((!looser.is_empty()).then(|| format!("{:?} ({})", held.name, looser.join("; "))))
 }
 
 /// What is enforced on this container alone: whatever its namespace has is replaced.

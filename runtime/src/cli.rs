@@ -5,6 +5,7 @@ mod events;
 pub(crate) mod exec;
 pub(crate) mod judge;
 pub(crate) mod metrics;
+mod names;
 pub(crate) mod policy;
 mod records;
 pub(crate) mod trace;
@@ -17,8 +18,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use lazaret::cgroup::Driver;
 use lazaret::config::{self, Overrides};
 use lazaret::error::Error;
-use lazaret::options::{self, Interceptor, Mode, Options};
+use lazaret::options::{self, Options};
 use lazaret::rootless::{self, RootlessError};
+use names::{InterceptorName, ModeName};
 
 pub(crate) use events::{Events, RecordForm};
 
@@ -49,6 +51,9 @@ pub(crate) struct Global {
     /// [default: as configured, or sandbox]
     #[arg(long, global = true, value_enum)]
     mode: Option<ModeName>,
+    /// What holds beside the mode: a profile by name, or its file
+    #[arg(long, global = true, value_name = "PROFILE")]
+    profile: Option<String>,
     /// How trapped system calls reach the sentry [default: as configured, or auto]
     #[arg(long, global = true, value_enum)]
     interceptor: Option<InterceptorName>,
@@ -110,6 +115,7 @@ impl Global {
     pub(crate) fn options(&self, verb: &Verb) -> Result<Options, Error> {
         let root = self.root()?;
         let mut overrides = Overrides {
+            profile: self.profile.clone().filter(|_| verb.makes_container()),
             mode: self.mode.map(ModeName::mode),
             interceptor: self.interceptor.map(InterceptorName::interceptor),
             cgroup_driver: self.systemd_cgroup.then_some(Driver::Systemd),
@@ -148,45 +154,9 @@ pub(crate) enum Rootless {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ModeName {
-    Native,
-    Sandbox,
-    Strict,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InterceptorName {
-    Auto,
-    Notify,
-    Ptrace,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum LogFormat {
     Text,
     Json,
-}
-
-impl ModeName {
-    /// The mode.
-    pub(crate) fn mode(self) -> Mode {
-        match self {
-            Self::Native => Mode::Native,
-            Self::Sandbox => Mode::Sandbox,
-            Self::Strict => Mode::Strict,
-        }
-    }
-}
-
-impl InterceptorName {
-    /// The interceptor.
-    pub(crate) fn interceptor(self) -> Interceptor {
-        match self {
-            Self::Auto => Interceptor::Auto,
-            Self::Notify => Interceptor::Notify,
-            Self::Ptrace => Interceptor::Ptrace,
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -230,6 +200,9 @@ pub(crate) enum Verb {
     /// Look at the node's configuration
     #[command(subcommand)]
     Config(configuration::Config),
+    /// Look at profiles
+    #[command(subcommand)]
+    Profile(configuration::Profile),
     /// Print the JSON schema of a file that lazaret reads
     Schema(configuration::Schema),
     /// Print what a mode does with each system call, and why
@@ -266,7 +239,7 @@ impl Verb {
             Self::Start(_) | Self::State(_) | Self::Kill(_) | Self::Delete(_) | Self::List(_) | Self::Ps(_) => None,
             Self::Pause(_) | Self::Resume(_) | Self::Update(_) | Self::Events(_) | Self::Spec(_) => None,
             Self::Metrics(_) | Self::Features | Self::Syscalls(_) | Self::Checkpoint(_) | Self::Restore(_) => None,
-            Self::Policy(_) | Self::Config(_) | Self::Schema(_) => None,
+            Self::Policy(_) | Self::Config(_) | Self::Profile(_) | Self::Schema(_) => None,
             Self::Doctor(_) | Self::Check(_) | Self::Verify(_) => None,
         }
     }

@@ -12,6 +12,7 @@ mod file;
 mod keys;
 mod levels;
 mod overrides;
+mod profile;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use error::ConfigError;
 pub use keys::KEYS;
 use lazaret_profiles::schema::{self, Setting, Value};
 pub use overrides::Overrides;
+pub use profile::{DIRECTORY as PROFILE_DIRECTORY, PROFILE_KEYS, parse_profile, profile};
 pub use settings::{Configuration, Freedom};
 
 /// The file of a node.
@@ -112,6 +114,12 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
 #[must_use]
 pub fn json_schema() -> serde_json::Value {
     crate::json_schema::of_keys(KEYS, "The node's configuration of lazaret")
+}
+
+/// The JSON schema of a profile.
+#[must_use]
+pub fn profile_json_schema() -> serde_json::Value {
+    crate::json_schema::of_keys(PROFILE_KEYS, "A profile of lazaret")
 }
 
 /// Where the drop-ins of a file stand: `conf.d` beside `config.toml`, `NAME.d` beside any other `NAME.toml`, so that two

@@ -7,6 +7,7 @@ mod log;
 mod show;
 mod show_config;
 mod show_policy;
+mod show_profile;
 mod table;
 
 use std::io::Write as _;
@@ -149,6 +150,7 @@ fn perform(options: &Options, verb: Verb, sources: &Sources) -> Result<u8, Error
             show_policy::check(&arguments).map(|printed| printed.unwrap_or(FAILURE))
         }
         Verb::Config(arguments) => show_config::config(sources, arguments).map(status_of),
+        Verb::Profile(arguments) => show_profile::profile(&arguments).map(status_of),
         Verb::Schema(arguments) => Ok(status_of(show_config::schema(&arguments))),
         Verb::Check(arguments) => show::check(options, sources, &arguments).map(verdict),
         Verb::Verify(arguments) => show::verify(options, &arguments).map(verdict),

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use lazaret_profiles::syscalls::Column;
 use lazaret_sentry::record_policy::Policy;
 
 use crate::cgroup::Driver;
 use crate::policy::pod_security::Enforcements;
 use crate::sys;
 
+pub use crate::policy::mode::Mode;
 pub use crate::policy::rules::{Privileged, Rules, SANDBOX_PIDS};
 
 /// Where the state stands unless `--root` says otherwise.
@@ -43,7 +43,8 @@ impl Options {
     /// Whether a container may run in native mode, by these options or by an annotation that they allow.
     #[must_use]
     pub fn may_be_native(&self) -> bool {
-        self.mode == Mode::Native || self.rules.allows_annotation("mode")
+        let by_annotation = ["mode", "profile"].iter().any(|name| self.rules.allows_annotation(name));
+        self.mode == Mode::Native || by_annotation
     }
 }
 
@@ -60,57 +61,6 @@ impl Default for Options {
             rules: Rules::default(),
             pod_security: Enforcements::default(),
             policies: Vec::new(),
-        }
-    }
-}
-
-/// How a container is confined (design: "Modes").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// The bundle as written, as runc would run it.
-    Native,
-    /// Own user namespace, all namespaces, filter, Landlock, sentry, policy on the bundle.
-    #[default]
-    Sandbox,
-    /// The sandbox with the smaller system call table and Landlock's path rules: for code known to be hostile.
-    Strict,
-}
-
-impl Mode {
-    /// Every mode, the looser first.
-    pub const ALL: &[Self] = &[Self::Native, Self::Sandbox, Self::Strict];
-
-    /// Whether lazaret's own walls stand around the container, whatever its bundle says.
-    #[must_use]
-    pub fn is_confined(self) -> bool {
-        self != Self::Native
-    }
-
-    /// Whether it confines less than `other`.
-    #[must_use]
-    pub fn is_looser_than(self, other: Self) -> bool {
-        let rank = |mode: Self| Self::ALL.iter().position(|known| *known == mode);
-        rank(self) < rank(other)
-    }
-
-    /// The column of the system call table that holds; none in native mode.
-    #[must_use]
-    pub fn column(self) -> Option<Column> {
-        match self {
-            Self::Native => None,
-            Self::Sandbox => Some(Column::Sandbox),
-            Self::Strict => Some(Column::Strict),
-        }
-    }
-
-    /// The word of `--mode`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Sandbox => "sandbox",
-            Self::Strict => "strict",
         }
     }
 }

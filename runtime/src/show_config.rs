@@ -42,6 +42,7 @@ fn shown(values: &[Effective], origin: bool) -> String {
 pub(crate) fn schema(arguments: &Schema) -> io::Result<()> {
     let schema = match arguments.of {
         SchemaName::Config => config::json_schema(),
+        SchemaName::Profile => config::profile_json_schema(),
     };
     serde_json::to_string_pretty(&schema).map_err(io::Error::from).and_then(|json| text(&format!("{json}\n")))
 }

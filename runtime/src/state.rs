@@ -17,6 +17,7 @@ use crate::cgroup::Cgroup;
 use crate::host_mount::HostMount;
 use crate::options::{Intercepted, Mode};
 use crate::policy::finding::Finding;
+use crate::policy::profile::Profile;
 
 mod config;
 mod error;
@@ -97,6 +98,9 @@ pub struct Stored {
     /// Whether its root may mount inside.
     #[serde(default)]
     pub nested: bool,
+    /// What holds beside its mode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// Whether it was given a directory of the host, so that its connects are looked at.
     #[serde(default)]
     pub has_host_directory: bool,
@@ -126,6 +130,8 @@ pub struct Origin {
     pub mode: Mode,
     /// Whether its root may mount inside.
     pub nested: bool,
+    /// What holds beside its mode.
+    pub profile: Option<Profile>,
     /// Where its cgroup may be made.
     pub cgroup_places: Vec<PathBuf>,
     /// How much its sentries record.
@@ -165,6 +171,7 @@ impl Stored {
             record_socket: origin.record_socket,
             has_host_directory: origin.has_host_directory,
             nested: origin.nested,
+            profile: origin.profile,
             missing: Vec::new(),
             findings: origin.findings,
             ended_by_lazaret: None,
@@ -399,6 +406,7 @@ mod tests {
             rootfs: "/b/rootfs".into(),
             annotations: BTreeMap::new(),
             mode: Mode::Sandbox,
+            profile: None,
             nested: false,
             cgroup_places: Vec::new(),
             records: Policy::of(lazaret_sentry::record::Level::None),

@@ -111,6 +111,8 @@ codes! {
     POLICY_DENIED_PATH = 1324;
     /// A path of the host that the node's configuration does not list.
     POLICY_UNLISTED_PATH = 1325;
+    /// A kernel parameter that the profile does not list.
+    POLICY_SYSCTL = 1326;
 }
 
 #[cfg(test)]

@@ -33,4 +33,28 @@ pub(crate) struct Schema {
 pub(crate) enum SchemaName {
     /// The node's configuration
     Config,
+    /// A profile
+    Profile,
+}
+
+/// Verbs on profiles. Each takes names or files.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Profile {
+    /// Say whether a profile can be used, and what it loosens
+    Check {
+        /// Its name or file
+        name: String,
+    },
+    /// Print everything that holds by a profile, or the names of the shipped ones
+    Show {
+        /// Its name or file
+        name: Option<String>,
+    },
+    /// Print where the second differs from the first, and where it is looser
+    Diff {
+        /// The first
+        left: String,
+        /// The second
+        right: String,
+    },
 }

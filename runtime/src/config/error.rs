@@ -88,6 +88,16 @@ pub enum ConfigError {
         #[source]
         source: Box<RecordPolicyError>,
     },
+    /// There is no such profile.
+    #[error("there is no profile {name:?}: {path} does not exist{}", nearest.map(|nearest| format!("; did you mean {nearest:?}?")).unwrap_or_default())]
+    NoProfile {
+        /// Its name.
+        name: String,
+        /// Where it was looked for.
+        path: PathBuf,
+        /// The nearest of the shipped ones.
+        nearest: Option<&'static str>,
+    },
     /// An option of the command line would loosen.
     #[error("{option} {asked} is looser than {key} = {configured} ({origin}), and the command line may only tighten")]
     Loosens {
@@ -116,7 +126,7 @@ impl ConfigError {
         Self::Wrong { path: "runtime options".to_owned(), wrong: Box::new(wrong), snippet }
     }
 
-    /// Stable number of this error, 1750-1758.
+    /// Stable number of this error, 1750-1759.
     #[must_use]
     pub fn code(&self) -> u32 {
         match self {
@@ -129,6 +139,7 @@ impl ConfigError {
             Self::Value { .. } => 1756,
             Self::Records { .. } => 1757,
             Self::Loosens { .. } => 1758,
+            Self::NoProfile { .. } => 1759,
         }
     }
 
@@ -143,6 +154,9 @@ impl ConfigError {
                     snippet.clone()
                 }
             },
+            Self::NoProfile { .. } => {
+                "lazaret profile show lists the shipped ones; a file is named by a path with a slash".to_owned()
+            }
             Self::Untrusted { at, .. } => format!("chown root {0} && chmod go-w {0}", at.display()),
             Self::Records { source, .. } => return source.hint(),
             Self::Loosens { .. } => {

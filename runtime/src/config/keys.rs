@@ -19,6 +19,12 @@ pub const KEYS: &[Key] = &[
         "how a container is confined: the bundle as written, the sandbox, or less of the kernel",
     ),
     key(
+        "profile",
+        Kind::Text,
+        "",
+        "a profile by name, or its file: what holds beside the mode; of two modes the stricter",
+    ),
+    key(
         "interceptor",
         Kind::Word(&["auto", "notify", "ptrace"]),
         "\"auto\"",
@@ -70,7 +76,7 @@ pub const KEYS: &[Key] = &[
         "annotations",
         Kind::Table(&[key(
             "allow",
-            Kind::Words(&["mode", "level", "record-level"]),
+            Kind::Words(&["mode", "profile", "level", "record-level"]),
             "[]",
             "annotations `lazaret.dev/…` of a pod that may also loosen what the node says",
         )]),

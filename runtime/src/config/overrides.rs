@@ -8,12 +8,15 @@ use super::{ConfigError, Freedom, Loaded, Origin};
 use crate::cgroup::Driver;
 use crate::options::{Interceptor, Mode, Options};
 use crate::policy::pod_security::{Enforcement, Enforcements, Level, Standard};
+use crate::policy::profile::Profile;
 
 /// The options of a command line, as far as they are given.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// `--mode`.
     pub mode: Option<Mode>,
+    /// `--profile`: a name, or a file.
+    pub profile: Option<String>,
     /// `--interceptor`.
     pub interceptor: Option<Interceptor>,
     /// `--systemd-cgroup`.
@@ -36,13 +39,22 @@ impl Overrides {
     /// # Errors
     /// [`ConfigError::Loosens`] where the configuration lets the command line tighten alone.
     pub fn over(self, loaded: Loaded, root: PathBuf) -> Result<Options, ConfigError> {
+        let asked = self.profile.as_deref().map(super::profile).transpose()?;
         if loaded.configuration.command_line == Freedom::Tighten {
-            self.refuse_looser(&loaded)?;
+            self.refuse_looser(&loaded, asked.as_ref())?;
         }
-        let configuration = loaded.configuration;
+        let is_mode_set = loaded.layers.contains_key(&["mode".to_owned()][..]);
+        let mut configuration = loaded.configuration;
+        // A profile of the command line stands over the mode of the file, one of the file beside it.
+        let by_file = if is_mode_set { Some(configuration.mode) } else { None };
+        let chosen = if asked.is_some() { self.mode } else { self.mode.or(by_file) };
+        let profile = asked.or(configuration.rules.profile.take());
+        let mode = [chosen, profile.as_ref().map(|profile| profile.mode)].into_iter().flatten();
+        let mode = mode.reduce(Mode::stricter).unwrap_or(configuration.mode);
+        configuration.rules.profile = profile;
         Ok(Options {
             root,
-            mode: self.mode.unwrap_or(configuration.mode),
+            mode,
             interceptor: self.interceptor.unwrap_or(configuration.interceptor),
             cgroup_driver: self.cgroup_driver.unwrap_or(configuration.cgroup_driver),
             records: self.records.unwrap_or(configuration.records),
@@ -54,7 +66,7 @@ impl Overrides {
         })
     }
 
-    fn refuse_looser(&self, loaded: &Loaded) -> Result<(), ConfigError> {
+    fn refuse_looser(&self, loaded: &Loaded, profile: Option<&Profile>) -> Result<(), ConfigError> {
         let configured = &loaded.configuration;
         let refused = |option, key: &'static str, asked: String, configured: String| {
             let set = loaded.layers.get(&[key.to_owned()][..]);
@@ -63,6 +75,17 @@ impl Overrides {
         };
         if let Some(mode) = self.mode.filter(|mode| mode.is_looser_than(configured.mode)) {
             return refused("--mode", "mode", mode.name().to_owned(), format!("{:?}", configured.mode.name()));
+        }
+        if let Some(profile) = profile {
+            let held = configured.held_profile();
+            if let Some(looser) = held.loosened_by(profile).first() {
+                return refused(
+                    "--profile",
+                    "profile",
+                    format!("{} ({looser})", profile.name),
+                    format!("{:?}", held.name),
+                );
+            }
         }
         if self.nested == Some(true) && !configured.nested {
             return refused("--nested", "nested", "true".to_owned(), "false".to_owned());

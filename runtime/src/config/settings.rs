@@ -6,11 +6,12 @@ use lazaret_profiles::schema::{Value, dotted};
 use lazaret_sentry::record::Level;
 use lazaret_sentry::record_policy::Policy;
 
-use super::{ConfigError, Layers, Set, file, levels};
+use super::{ConfigError, Layers, Set, file, levels, profile};
 use crate::cgroup::Driver;
 use crate::options::{Interceptor, Mode, Privileged, Rules, SANDBOX_PIDS};
 use crate::policy::host_paths::{Access, HostPath, HostPaths};
 use crate::policy::pod_security::Enforcements;
+use crate::policy::profile::Profile;
 use crate::record_policy;
 
 /// What a node's configuration says.
@@ -47,6 +48,13 @@ pub enum Freedom {
 }
 
 impl Configuration {
+    /// The profile that holds without any choice of a caller's: of the mode alone where none is configured.
+    pub(super) fn held_profile(&self) -> Profile {
+        let mode = self.rules.profile.as_ref().map_or(self.mode, |profile| profile.mode.stricter(self.mode));
+        let own = self.rules.profile.clone();
+        Profile { mode, ..own.unwrap_or_else(|| Profile::of_mode(mode.name(), mode)) }
+    }
+
     /// What `layers` mean.
     ///
     /// # Errors
@@ -76,6 +84,7 @@ impl Configuration {
                 })?
                 .unwrap_or_default(),
             rules: Rules {
+                profile: look.text(&["profile"])?.map(|name| profile::profile(&name)).transpose()?,
                 privileged: look
                     .word(&["privileged"], |word| find(Privileged::ALL, Privileged::name, word))?
                     .unwrap_or_default(),
@@ -118,6 +127,10 @@ impl Look<'_> {
             Some(Set { value: Value::Count(value), .. }) => Ok(Some(*value)),
             Some(set) => Err(refused(path, set, "a number is wanted")),
         }
+    }
+
+    fn text(&self, path: &[&str]) -> Result<Option<String>, ConfigError> {
+        self.word(path, |word| Some(word.to_owned()))
     }
 
     fn texts(&self, path: &[&str]) -> Result<Option<Vec<String>>, ConfigError> {

@@ -47,7 +47,7 @@ fn what_is_wrong_is_named_with_file_line_column_and_help() {
         (
             "mode = \"sandbox\"\npriviledged = \"refuse\"\n",
             "/etc/lazaret/config.toml:2:1: unknown key \"priviledged\"; did you mean \"privileged\"?",
-            "known here: mode, interceptor",
+            "known here: mode, profile, interceptor",
         ),
         (
             "mode = \"strikt\"",

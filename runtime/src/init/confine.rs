@@ -54,13 +54,13 @@ pub(super) fn filter(
 ) -> Result<Option<OwnedFd>, InitError> {
     let failed = |source| InitError::Seccomp { which: "sandbox", source };
     let busy = || failed(io::Error::from_raw_os_error(libc::EBUSY));
-    match filter.listened.map(sys::seccomp::install_with_listener) {
+    match filter.listened.as_deref().map(sys::seccomp::install_with_listener) {
         Some(Ok(listener)) => return Ok(Some(listener)),
         Some(Err(error)) if error.raw_os_error() != Some(libc::EBUSY) => return Err(failed(error)),
         Some(Err(_)) | None => {}
     }
-    let traced = filter.traced.ok_or_else(busy)?;
-    let program = if await_tracer()? { traced } else { filter.unwitnessed.ok_or_else(busy)? };
+    let traced = filter.traced.as_deref().ok_or_else(busy)?;
+    let program = if await_tracer()? { traced } else { filter.unwitnessed.as_deref().ok_or_else(busy)? };
     sys::seccomp::install(program, 0).map_err(failed)?;
     Ok(None)
 }

@@ -2,6 +2,7 @@
 //!
 //! Pure data and descriptors. `init` obeys it and asks nothing back; `lifecycle::create` fills it.
 
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -266,13 +267,13 @@ pub struct HookOrders {
 #[derive(Debug)]
 pub struct Filter {
     /// The program for a listener; `None` where a tracer is chosen.
-    pub listened: Option<&'static [Insn]>,
+    pub listened: Option<Cow<'static, [Insn]>>,
     /// The program for a tracer, for a task that has a listener already and gets no second one (EBUSY). `None` makes
     /// that a failure.
-    pub traced: Option<&'static [Insn]>,
+    pub traced: Option<Cow<'static, [Insn]>>,
     /// The same without a witness, where there can be no tracer either: what the sentry would refuse, the filter itself
     /// refuses. `None` makes that a failure.
-    pub unwitnessed: Option<&'static [Insn]>,
+    pub unwitnessed: Option<Cow<'static, [Insn]>>,
 }
 
 /// Which Landlock scopes are needed because a namespace is shared with the host.

@@ -6,7 +6,9 @@ use crate::annotations;
 use crate::bundle::Bundle;
 use crate::error::Error;
 use crate::lifecycle::launch::{self, Launch, Opening};
-use crate::lifecycle::{CreateRequest, Created, LifecycleError, delete, judgement, monitor, nested, newborn, terminal};
+use crate::lifecycle::{
+    CreateRequest, Created, LifecycleError, delete, judgement, monitor, nested, newborn, profile, terminal,
+};
 use crate::options::{Mode, Options};
 use crate::policy;
 use crate::spec;
@@ -47,7 +49,9 @@ pub(super) fn prepare(options: &Options, request: CreateRequest, opening: Openin
         verdicts::refused(options, &subject, &error);
         error
     };
-    let options = &annotations::apply(options, &container.annotations).map_err(|error| refused(error.into()))?;
+    let mut effective = annotations::apply(options, &container.annotations).map_err(|error| refused(error.into()))?;
+    profile::raise_level(&mut effective);
+    let options = &effective;
     let mut warnings = Vec::new();
     let launched = admit(options, bundle, container, request, opening, &mut warnings).map_err(refused)?;
     verdicts::warned(options, &subject, &warnings);
@@ -63,6 +67,7 @@ fn admit(
     opening: Opening,
     warnings: &mut Vec<Warned>,
 ) -> Result<launch::Launched, Error> {
+    profile::announce(options);
     nested::admit(options, &container)?;
     let findings = judgement::judge(options, &bundle, &request.id)?;
     warnings.extend(findings.iter().map(Warned::from));

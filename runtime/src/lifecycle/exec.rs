@@ -254,7 +254,8 @@ fn configuration(host: &Host, process: &Process) -> Result<Container, Error> {
     let bundle = state::read_config(&host.directory, &host.state.bundle)?;
     let mut container = spec::check_frozen(&process.put_into(&bundle)?)?;
     if host.state.mode != Mode::Native {
-        let (capabilities, warning) = policy::sandbox::admit_process(container.process.capabilities);
+        let (capabilities, warning) =
+            policy::sandbox::admit_process(container.process.capabilities, host.state.profile.as_ref());
         if let Some(warning) = warning {
             tracing::warn!("{warning}");
         }
@@ -286,10 +287,10 @@ fn prepare(
             process: workload::process(&container.process, mappings, connected)?,
             confinement: workload::confinement(
                 container,
-                mode,
+                (mode, host.state.profile.as_ref()),
                 host.interceptor(options),
                 host.state.has_host_directory,
-            ),
+            )?,
             preserve_fds: request.preserve_fds,
             as_child: false,
             hooks: None,

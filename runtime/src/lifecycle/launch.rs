@@ -238,6 +238,7 @@ fn origin(
         mode: options.mode,
         has_host_directory: admitted.is_some_and(|admitted| admitted.has_host_directory),
         nested: options.nested,
+        profile: options.rules.profile.clone(),
         cgroup_places: places::cgroups(options, hierarchies, container, id)?,
         records: options.records.clone(),
         findings: Vec::new(),

@@ -33,6 +33,7 @@ mod newborn;
 mod orders;
 mod pause;
 mod places;
+mod profile;
 mod ps;
 mod records;
 mod salvage;
@@ -173,6 +174,12 @@ pub enum LifecycleError {
     /// The standard streams could not be passed on.
     #[error("could not pass the standard streams on")]
     Streams(#[source] std::io::Error),
+    /// The profile's system calls.
+    #[error("the profile's system calls cannot be had")]
+    Calls(#[source] lazaret_profiles::adjust::ChangeError),
+    /// A filter for the profile.
+    #[error("no filter could be made for the profile")]
+    Emit(#[source] lazaret_profiles::bpf::EmitError),
     /// The relay between the caller's terminal and the container's.
     #[error("could not relay the terminal")]
     Relay(#[source] std::io::Error),
@@ -261,6 +268,8 @@ impl LifecycleError {
             Self::PreserveFds { .. } => 1020,
             Self::Monitor(_) => 1021,
             Self::Streams(_) => 1025,
+            Self::Calls(_) => 1764,
+            Self::Emit(_) => 1765,
             Self::Relay(_) => 1009,
             Self::DirectoryStream => 1008,
             Self::NoCommand => 1022,
@@ -308,6 +317,8 @@ impl LifecycleError {
             | Self::PidfdSocket { .. }
             | Self::Gate(_)
             | Self::Streams(_)
+            | Self::Calls(_)
+            | Self::Emit(_)
             | Self::Relay(_)
             | Self::DirectoryStream
             | Self::Property { .. }

@@ -14,6 +14,9 @@ pub enum NestedError {
     /// Another mode than the sandbox.
     #[error("--nested is for --mode sandbox, not for {0}")]
     Mode(&'static str),
+    /// The profile refuses it.
+    #[error("--nested is refused by the profile {0:?} (mounts.nested)")]
+    Profile(String),
     /// Without root.
     #[error("--nested needs root: the sentry of an ordinary user cannot tell who calls")]
     Rootless,
@@ -31,7 +34,7 @@ pub enum NestedError {
 }
 
 impl NestedError {
-    /// Stable number of this error, 1040-1043.
+    /// Stable number of this error, 1040-1043 and 1763.
     #[must_use]
     pub fn code(&self) -> u32 {
         match self {
@@ -39,6 +42,7 @@ impl NestedError {
             Self::Rootless => 1041,
             Self::HostRoot => 1042,
             Self::Uncovered { .. } => 1043,
+            Self::Profile(_) => 1763,
         }
     }
 
@@ -48,6 +52,7 @@ impl NestedError {
         let hint = match self {
             Self::Mode("native") => "in native mode the capabilities of the bundle decide who mounts",
             Self::Mode(_) => "strict mode gives no mounts to anybody",
+            Self::Profile(_) => "leave --nested out, or choose a profile with mounts.nested = \"allow\"",
             Self::Rootless => "run it as root: the container's root is an ordinary user of the host all the same",
             Self::HostRoot => "leave --nested out, or give a bundle to lazaret run",
             Self::Uncovered { .. } => {
@@ -65,6 +70,9 @@ impl NestedError {
 pub(super) fn admit(options: &Options, container: &Container) -> Result<(), NestedError> {
     if !options.nested {
         return Ok(());
+    }
+    if let Some(profile) = options.rules.profile.as_ref().filter(|profile| !profile.nested) {
+        return Err(NestedError::Profile(profile.name.clone()));
     }
     if options.mode != Mode::Sandbox {
         return Err(NestedError::Mode(options.mode.name()));

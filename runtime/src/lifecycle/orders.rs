@@ -174,7 +174,12 @@ fn workload(from: &Ingredients<'_>, channel: OwnedFd) -> Result<Workload, Error>
     Ok(Workload {
         channel,
         process: workload::process(&from.container.process, &from.places.mappings, connected)?,
-        confinement: workload::confinement(from.container, from.mode, from.interceptor, from.stored.has_host_directory),
+        confinement: workload::confinement(
+            from.container,
+            (from.mode, from.stored.profile.as_ref()),
+            from.interceptor,
+            from.stored.has_host_directory,
+        )?,
         as_child: matches!(request.rootfs, Rootfs::ThrowAway { .. }),
         preserve_fds: request.preserve_fds,
         hooks: hooks(from),

@@ -53,6 +53,11 @@ impl From<Stored> for OciState {
         let own = [
             ("dev.lazaret.mode", Some(stored.mode.name().to_owned())),
             ("dev.lazaret.interceptor", stored.interceptor.map(|interceptor| interceptor.name().to_owned())),
+            ("dev.lazaret.profile", stored.profile.as_ref().map(|profile| profile.name.clone())),
+            (
+                "dev.lazaret.loosened",
+                stored.profile.as_ref().map(|profile| profile.loosened.join("; ")).filter(|text| !text.is_empty()),
+            ),
             ("dev.lazaret.nested", stored.nested.then(|| "true".to_owned())),
             ("dev.lazaret.missing", (!stored.missing.is_empty()).then(|| stored.missing.join("; "))),
             ("dev.lazaret.policy.warn", Finding::joined(&stored.findings, Action::Warn)),

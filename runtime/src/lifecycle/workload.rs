@@ -1,11 +1,12 @@
 //! The part of the orders that a container's first process and every later one (`exec`) have in common: what to execute,
 //! as whom, behind which walls, and the way to the caller's terminal.
 
+use std::borrow::Cow;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use lazaret_profiles::plan::Witness;
-use lazaret_profiles::programs;
+use lazaret_profiles::{bpf, programs};
 
 use crate::channel;
 use crate::error::Error;
@@ -13,6 +14,7 @@ use crate::idmap;
 use crate::init::orders::{Confinement, Filter, LandlockScopes};
 use crate::lifecycle::{LifecycleError, terminal};
 use crate::options::{Interceptor, Mode};
+use crate::policy::profile::Profile;
 use crate::spec::container::{Container, IdMappings, IdRange, Namespace, Process};
 
 /// The process, if its ids are mapped and it has a terminal exactly when there is a place to send it (`connected`).
@@ -42,28 +44,45 @@ pub(super) fn owner(process: &Process, mappings: &IdMappings) -> (u32, u32) {
     (host(&mappings.uids, process.uid), host(&mappings.gids, process.gid))
 }
 
+/// A filter: written down, or made for a profile.
+type Program = Cow<'static, [bpf::Insn]>;
+
 /// The layers around a workload of `container`.
 /// With `guarded`, its connects are looked at: it was given a directory of the host.
-pub(super) fn confinement(container: &Container, mode: Mode, interceptor: Interceptor, guarded: bool) -> Confinement {
+pub(super) fn confinement(
+    container: &Container,
+    (mode, profile): (Mode, Option<&Profile>),
+    interceptor: Interceptor,
+    guarded: bool,
+) -> Result<Confinement, LifecycleError> {
     let oci = container.seccomp.clone();
     let (personality, memory_policy) = (container.personality, container.memory_policy.clone());
     let Some(column) = mode.column() else {
-        return Confinement { landlock: None, paths: None, filter: None, oci, personality, memory_policy };
+        return Ok(Confinement { landlock: None, paths: None, filter: None, oci, personality, memory_policy });
     };
-    let paths =
-        (mode == Mode::Strict).then(|| container.mounts.iter().map(|mount| mount.destination.clone()).collect());
-    let program = if guarded { programs::guarded } else { programs::of };
-    let program_if = |wanted: bool, witness| wanted.then(|| program(column, witness));
+    let paths = profile
+        .map_or(mode == Mode::Strict, |profile| profile.path_rules)
+        .then(|| container.mounts.iter().map(|mount| mount.destination.clone()).collect());
+    let changes = profile.map(Profile::changes).transpose().map_err(LifecycleError::Calls)?.unwrap_or_default();
+    let program = |witness| -> Result<Program, LifecycleError> {
+        if changes.is_empty() {
+            let written = if guarded { programs::guarded } else { programs::of };
+            return Ok(Cow::Borrowed(written(column, witness)));
+        }
+        let plan = changes.plan(column, guarded, witness);
+        Ok(Cow::Owned(bpf::emit(&plan).map_err(LifecycleError::Emit)?))
+    };
+    let program_if = |wanted: bool, witness| wanted.then(|| program(witness)).transpose();
     let filter = Filter {
-        listened: program_if(interceptor != Interceptor::Ptrace, Witness::Notify),
-        traced: program_if(interceptor.may_trace(), Witness::Trace),
-        unwitnessed: program_if(interceptor == Interceptor::Auto && interceptor.may_trace(), Witness::None),
+        listened: program_if(interceptor != Interceptor::Ptrace, Witness::Notify)?,
+        traced: program_if(interceptor.may_trace(), Witness::Trace)?,
+        unwitnessed: program_if(interceptor == Interceptor::Auto && interceptor.may_trace(), Witness::None)?,
     };
     let scopes = LandlockScopes {
         signal: container.namespaces.pid == Namespace::Host,
         abstract_unix: container.namespaces.network == Namespace::Host,
     };
-    Confinement { landlock: Some(scopes), paths, filter: Some(filter), oci, personality, memory_policy }
+    Ok(Confinement { landlock: Some(scopes), paths, filter: Some(filter), oci, personality, memory_policy })
 }
 
 /// A connection for a terminal that is asked for and is `ours`, to relay because the process is waited for or to give

@@ -183,6 +183,14 @@ pub enum PolicyError {
         /// Kind and numbers.
         numbers: String,
     },
+    /// A kernel parameter that the profile does not list.
+    #[error("{field}: the profile {profile:?} does not list this kernel parameter")]
+    Sysctl {
+        /// The parameter.
+        field: Field,
+        /// The profile's name.
+        profile: String,
+    },
     /// A file system type.
     #[error("{field}: this file system type is not allowed in sandbox mode")]
     Filesystem {
@@ -289,6 +297,7 @@ impl PolicyError {
             Self::OtherPod { .. } => codes::POLICY_OTHER_POD,
             Self::Privileged { .. } => codes::POLICY_PRIVILEGED,
             Self::Device { .. } => codes::POLICY_DEVICE,
+            Self::Sysctl { .. } => codes::POLICY_SYSCTL,
             Self::Filesystem { .. } => codes::POLICY_FILESYSTEM,
             Self::Propagation { .. } => codes::POLICY_PROPAGATION,
             Self::Destination { .. } => codes::POLICY_DESTINATION,
@@ -321,6 +330,7 @@ impl PolicyError {
             | Self::OtherPod { field, .. }
             | Self::Privileged { field, .. }
             | Self::Device { field, .. }
+            | Self::Sysctl { field, .. }
             | Self::Filesystem { field }
             | Self::Propagation { field }
             | Self::Destination { field, .. }
@@ -372,6 +382,7 @@ impl PolicyError {
             Self::DeviceSource { .. } => "null, zero, full, random, urandom and tty are there without a mount",
             Self::OddSource { .. } => "bind the directory that holds it",
             Self::OtherPod { .. } => "bind a volume of the container's own pod",
+            Self::Sysctl { .. } => "list it in a profile that extends this one (sysctls.allow)",
             Self::Filesystem { .. } => {
                 "proc, sysfs, tmpfs, devpts, mqueue, cgroup, cgroup2 and bind mounts are allowed; mount it on the host"
             }

@@ -1,6 +1,7 @@
 //! What a node's configuration says of every container beside the options that have a word of their own.
 
 use super::host_paths::HostPaths;
+use super::profile::Profile;
 
 /// Most processes and threads of a sandbox whose bundle sets no limit.
 pub const SANDBOX_PIDS: i64 = 4096;
@@ -16,6 +17,8 @@ pub struct Rules {
     pub annotations: Vec<String>,
     /// Which paths of the host may be bound.
     pub host_paths: HostPaths,
+    /// What holds beside the mode.
+    pub profile: Option<Profile>,
 }
 
 impl Default for Rules {
@@ -25,6 +28,7 @@ impl Default for Rules {
             pids: SANDBOX_PIDS,
             annotations: Vec::new(),
             host_paths: HostPaths::default(),
+            profile: None,
         }
     }
 }

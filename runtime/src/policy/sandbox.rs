@@ -18,6 +18,7 @@ use super::object::{self, Object};
 use super::{Admitted, PolicyError, Source, SourceKind, Warning};
 use crate::bundle::field::Field;
 use crate::policy::host_paths::{Access, Forced, HostPaths};
+use crate::policy::profile::Profile;
 use crate::policy::rules::Rules;
 use crate::spec::container::{Capabilities, Container};
 use crate::spec::mounts::{Mount, MountKind, attr};
@@ -38,6 +39,10 @@ pub fn admit(container: &mut Container, host: &Host, rules: &Rules) -> Result<Ad
     if is_privileged {
         removed.extend(remove_mounts(container, host, &rules.host_paths));
     }
+    if let Some(profile) = &rules.profile {
+        reach::refuse_sysctls(container, profile)?;
+        container.rootfs_readonly |= profile.read_only_root;
+    }
     namespaces::refuse_missing(container)?;
     rights::refuse_host_ids(container)?;
     rights::refuse_devices(container)?;
@@ -51,7 +56,7 @@ pub fn admit(container: &mut Container, host: &Host, rules: &Rules) -> Result<Ad
     let rootfs = open_rootfs(container, host)?;
     let (binds, has_host_directory) = open_binds(container, host, &rules.host_paths)?;
     let joins = namespaces::open(container, host)?;
-    let (capabilities, clipped) = rights::clip(container.process.capabilities);
+    let (capabilities, clipped) = rights::clip(container.process.capabilities, rules.profile.as_ref());
     let mut warnings = rights::warnings(container, &clipped);
     warnings.append(&mut removed);
     Ok(Admitted { rootfs, has_host_directory, binds, joins, capabilities, clipped, warnings })
@@ -79,8 +84,8 @@ fn remove_mounts(container: &mut Container, host: &Host, rules: &HostPaths) -> V
 
 /// The capabilities that a further process of an admitted container may have, and a warning about those it may not.
 #[must_use]
-pub fn admit_process(asked: Capabilities) -> (Capabilities, Option<Warning>) {
-    let (left, clipped) = rights::clip(asked);
+pub fn admit_process(asked: Capabilities, profile: Option<&Profile>) -> (Capabilities, Option<Warning>) {
+    let (left, clipped) = rights::clip(asked, profile);
     (left, rights::clipped_warning(&clipped))
 }
 

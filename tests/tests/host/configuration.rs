@@ -142,7 +142,7 @@ fn a_file_that_cannot_be_used_makes_nothing_and_stands_in_nobodys_way() {
     refused.explains(&[
         "error[lazaret-1755]",
         &format!("{}:2:1: unknown key \"neested\"; did you mean \"nested\"?", node.file()),
-        "known here: mode, interceptor",
+        "known here: mode, profile, interceptor",
         "2 | neested = true",
     ]);
     lazaret.nothing_left(bundle.id());

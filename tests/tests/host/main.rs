@@ -52,6 +52,7 @@ mod pod_security;
 mod policy;
 mod privilege;
 mod process_attributes;
+mod profiles;
 mod record_levels;
 mod record_sinks;
 mod regressions;

@@ -4,6 +4,7 @@
 use crate::bundle::field::Field;
 use crate::policy::PolicyError;
 use crate::policy::host::hooks::AllowedHooks;
+use crate::policy::profile::Profile;
 use crate::spec::container::{Container, Process};
 use crate::spec::scheduling::{IoClass, SchedulerPolicy};
 
@@ -72,6 +73,15 @@ pub(crate) fn refuse_scheduling(process: &Process) -> Result<(), PolicyError> {
         });
     }
     Ok(())
+}
+
+/// Refuses kernel parameters that the profile does not list.
+pub(super) fn refuse_sysctls(container: &Container, profile: &Profile) -> Result<(), PolicyError> {
+    let Some((name, value)) = container.sysctl.iter().find(|(name, _)| !profile.allows_sysctl(name)) else {
+        return Ok(());
+    };
+    let field = Field::text(&format!("linux.sysctl[{name:?}]"), value);
+    Err(PolicyError::Sysctl { field, profile: profile.name.clone() })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use crate::bundle::field::Field;
 use crate::idmap;
+use crate::policy::profile::Profile;
 use crate::policy::rules::Privileged;
 use crate::policy::tables::capabilities::CEILING;
 use crate::policy::tables::devices;
@@ -80,8 +81,11 @@ fn device_field(index: usize, device: &Device) -> Field {
 }
 
 /// The capabilities under the ceiling, and the names of those above it.
-pub(super) fn clip(asked: Capabilities) -> (Capabilities, Vec<&'static str>) {
-    let ceiling = CEILING.iter().filter_map(|name| capability_mask(name)).fold(0, |mask, bit| mask | bit);
+pub(super) fn clip(asked: Capabilities, profile: Option<&Profile>) -> (Capabilities, Vec<&'static str>) {
+    let by_profile =
+        |name: &&&str| profile.and_then(|profile| profile.ceiling.as_ref()).is_none_or(|own| own.contains(**name));
+    let ceiling =
+        CEILING.iter().filter(by_profile).filter_map(|name| capability_mask(name)).fold(0, |mask, bit| mask | bit);
     let all = asked.bounding | asked.effective | asked.inheritable | asked.permitted | asked.ambient;
     let kept = Capabilities {
         bounding: asked.bounding & ceiling,
@@ -95,12 +99,12 @@ pub(super) fn clip(asked: Capabilities) -> (Capabilities, Vec<&'static str>) {
 
 /// Whether the container is privileged, as engines make it: it asks for every capability.
 pub(super) fn is_privileged(container: &Container) -> bool {
-    clip(container.process.capabilities).1.len() >= PRIVILEGED_CLIPPED
+    clip(container.process.capabilities, None).1.len() >= PRIVILEGED_CLIPPED
 }
 
 /// Refuses a privileged container where the node does.
 pub(super) fn refuse_privileged(container: &Container, privileged: Privileged) -> Result<(), PolicyError> {
-    let (_, clipped) = clip(container.process.capabilities);
+    let (_, clipped) = clip(container.process.capabilities, None);
     match clipped.first() {
         Some(first) if privileged == Privileged::Refuse && is_privileged(container) => {
             let field = Field::text("process.capabilities", &format!("{first} and {} others", clipped.len() - 1));
@@ -204,7 +208,7 @@ mod tests {
     #[test]
     fn capabilities_above_the_ceiling_are_clipped_by_name() {
         let container = with_capabilities(&["CAP_CHOWN", "CAP_SYS_ADMIN", "CAP_BPF"]);
-        let (kept, clipped) = clip(container.process.capabilities);
+        let (kept, clipped) = clip(container.process.capabilities, None);
         assert_eq!(capability_names(kept.bounding).collect::<Vec<_>>(), ["CAP_CHOWN"]);
         assert_eq!((kept.effective, kept.permitted), (kept.bounding, kept.bounding));
         assert_eq!(clipped, ["CAP_SYS_ADMIN", "CAP_BPF"]);
@@ -242,7 +246,7 @@ mod tests {
         container.masked_paths.clear();
         container.readonly_paths.clear();
         container.resources.devices = vec![DeviceRule { allow: true, kind: 'a', major: None, minor: None, access: 7 }];
-        let (_, clipped) = clip(container.process.capabilities);
+        let (_, clipped) = clip(container.process.capabilities, None);
         let warnings = warnings(&container, &clipped);
         assert_eq!(warnings.len(), 1);
         let text = warnings[0].to_string();
