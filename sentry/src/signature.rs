@@ -1,11 +1,12 @@
-//! How the arguments of a trapped call are written in a record: their names, their kinds, and which of them tell one
-//! attempt from another.
+//! How the arguments of a call are written: their names, their kinds, and which of them tell one attempt from another.
 //!
-//! Called by `copyin`. A description and no policy: a wrong line here makes a record worse and changes no verdict.
+//! Called by `copyin` for records and by `trace` for its stream. Each call is described once, in `parameters` if the
+//! filter can send it here and else in `untrapped`. A description and no policy: a wrong line here makes a record worse and changes no verdict.
 //! That each call the filter can send here has a line, and no other call has one, is what
 //! `every_trapped_call_has_a_signature` checks against the table.
 
 mod parameters;
+mod untrapped;
 mod values;
 
 /// One parameter of a system call.
@@ -46,7 +47,19 @@ pub(crate) enum Kind {
 
 /// The parameters of the call with this name. Empty for one that is never trapped: its record has no arguments.
 pub(crate) fn of(name: &str) -> &'static [Parameter] {
-    parameters::ALL.iter().find(|(known, _)| *known == name).map_or(&[], |(_, parameters)| parameters)
+    described(parameters::ALL, name).unwrap_or_default()
+}
+
+/// The parameters of the call with this name, trapped or not. `None` for one whose registers are all that can be shown.
+pub(crate) fn of_any(name: &str) -> Option<&'static [Parameter]> {
+    match of(name) {
+        [] => described(untrapped::ALL, name),
+        parameters => Some(parameters),
+    }
+}
+
+fn described(table: &'static [(&str, &[Parameter])], name: &str) -> Option<&'static [Parameter]> {
+    table.iter().find(|(known, _)| *known == name).map(|(_, parameters)| *parameters)
 }
 
 impl Kind {
@@ -132,8 +145,19 @@ mod tests {
     }
 
     #[test]
+    fn every_untrapped_signature_is_a_call_of_the_table_and_described_once() {
+        let trapped = parameters::ALL.iter().map(|(name, _)| *name);
+        let untrapped = untrapped::ALL.iter().map(|(name, _)| *name);
+        let mut seen = BTreeSet::new();
+        for name in trapped.chain(untrapped) {
+            assert!(syscalls::by_name(name).is_some(), "{name}");
+            assert!(seen.insert(name), "{name} stands twice");
+        }
+    }
+
+    #[test]
     fn no_signature_has_more_than_six_parameters_and_counted_is_followed_by_its_count() {
-        for (name, parameters) in parameters::ALL {
+        for (name, parameters) in parameters::ALL.iter().chain(untrapped::ALL) {
             assert!(parameters.len() <= 6, "{name}");
             for (at, parameter) in parameters.iter().enumerate() {
                 if matches!(parameter.kind, Kind::Counted) {
@@ -162,5 +186,8 @@ mod tests {
         assert_eq!(Kind::OneOf(&[(1, "A")]).text(2).unwrap(), "0x2");
         assert_eq!(Kind::Masked(0xf, &[(1, "A")]).text(0x8_0001).unwrap(), "A");
         assert!(of("read").is_empty());
+        assert!(matches!(of_any("read"), Some([_, _, Parameter { kind: Kind::Int, .. }])));
+        assert!(matches!(of_any("fork"), Some([])));
+        assert!(of_any("no_such_call").is_none());
     }
 }

@@ -9,7 +9,6 @@
 
 mod attached;
 pub(crate) mod line;
-mod shapes;
 mod summary;
 
 use std::collections::BTreeMap;

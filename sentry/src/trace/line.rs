@@ -9,10 +9,9 @@ use lazaret_profiles::rules;
 use lazaret_profiles::rules::Answer;
 use lazaret_profiles::syscalls::{self, Choice, Column, Row};
 
-use super::shapes;
 use crate::copyin;
 use crate::request::{NULL, UNREADABLE};
-use crate::signature::{self, Kind, Parameter};
+use crate::signature::{self, Kind};
 use crate::text;
 use crate::verdict::Registers;
 
@@ -101,16 +100,10 @@ fn word(choice: &Choice, values: &[u64; 6]) -> String {
 
 fn arguments(pid: i32, row: Option<&'static Row>, architecture: u32, values: [u64; 6]) -> String {
     let Some(row) = row else { return registers(&values) };
-    let trapped = signature::of(row.name);
-    let shape = shapes::ALL.iter().find(|(name, _)| *name == row.name).map(|(_, shape)| *shape);
-    let parameters: Vec<Parameter> = match (trapped, shape) {
-        ([], None) => return registers(&values),
-        ([], Some(shape)) => shape.bytes().map(parameter).collect(),
-        (trapped, _) => trapped.to_vec(),
-    };
+    let Some(parameters) = signature::of_any(row.name) else { return registers(&values) };
     let call = Registers::trapped(pid, row.number, architecture, values).follow();
-    let decoded = copyin::arguments(&call, &parameters);
-    let texts = decoded.iter().zip(&parameters).map(|(argument, parameter)| {
+    let decoded = copyin::arguments(&call, parameters);
+    let texts = decoded.iter().zip(parameters).map(|(argument, parameter)| {
         let is_text = matches!(parameter.kind, Kind::Path | Kind::Name);
         let is_read = ![NULL, UNREADABLE].contains(&argument.text.as_str());
         let text = if is_text && is_read { quoted(&argument.text) } else { argument.text.clone() };
@@ -121,15 +114,6 @@ fn arguments(pid: i32, row: Option<&'static Row>, architecture: u32, values: [u6
 
 fn registers(values: &[u64; 6]) -> String {
     values.map(|value| Kind::Word.text(value).unwrap_or_default()).join(", ")
-}
-
-fn parameter(letter: u8) -> Parameter {
-    let kind = match letter {
-        b'd' => Kind::Int,
-        b'p' => Kind::Path,
-        _ => Kind::Word,
-    };
-    Parameter { name: "", kind, telling: false }
 }
 
 fn quoted(guest: &str) -> String {
@@ -147,15 +131,6 @@ mod tests {
     fn of(name: &str, values: [u64; 6], column: Column) -> Call {
         let number = u64::from(syscalls::by_name(name).unwrap().number);
         Call::entered(own_pid(), (number, syscalls::AUDIT_ARCH), values, Some(column), true)
-    }
-
-    #[test]
-    fn every_shape_is_a_call_of_the_table_and_described_once() {
-        for (at, (name, shape)) in shapes::ALL.iter().enumerate() {
-            assert!(syscalls::by_name(name).is_some(), "{name}");
-            assert!(shape.len() <= 6 && shape.bytes().all(|letter| b"dxp".contains(&letter)), "{name}");
-            assert!(shapes::ALL[..at].iter().all(|(other, _)| other != name), "{name} stands twice");
-        }
     }
 
     #[test]
