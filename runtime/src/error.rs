@@ -207,6 +207,7 @@ impl Error {
             Self::PodSecurity(error) => error.hint(),
             Self::Cel(error) => error.hint(),
             Self::State(error) => error.hint(),
+            Self::Sentry(error) => error.hint(),
             Self::Lifecycle(error) => error.hint(),
             Self::ConfigFile(error) => error.hint(),
             Self::Idmap(error) => error.hint(),
@@ -228,7 +229,6 @@ impl Error {
             | Self::HostMount(_)
             | Self::Network(_)
             | Self::KeptHooks(_)
-            | Self::Sentry(_)
             | Self::Launch(_)
             | Self::Channel(_) => None,
         }

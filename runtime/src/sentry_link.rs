@@ -3,7 +3,7 @@
 //! The sentry is forked before the workload exists, into the container's user namespace, with nothing but its seat; it
 //! jails itself before it is handed anything.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -73,6 +73,12 @@ pub enum SentryError {
 }
 
 impl SentryError {
+    /// What would help, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        if let Self::Audit { source, .. } = self { Some(state::io_hint(source).to_owned()) } else { None }
+    }
+
     /// Stable number of this error, 1650-1659.
     #[must_use]
     pub fn code(&self) -> u32 {
@@ -250,14 +256,17 @@ fn open_audit(path: &Path) -> Result<OwnedFd, SentryError> {
         .map_err(|error| SentryError::Audit { path: path.to_owned(), source: error.into() })
 }
 
-/// The sentries of a container share one: whoever comes first makes it as long as it has to be.
+/// The sentries of a container share one: whoever comes first makes it as long as it has to be. Written, not stretched: a
+/// page that a full disk has no room for would end the sentry when it first counts.
 fn open_counters(path: &Path) -> Result<OwnedFd, SentryError> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let failed = |error: rustix::io::Errno| SentryError::Audit { path: path.to_owned(), source: error.into() };
-    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
-    let length = u64::try_from(lazaret_sentry::counters::BYTES).unwrap_or(u64::MAX);
-    rustix::fs::ftruncate(&file, length).map_err(failed)?;
-    Ok(file)
+    let failed = |source: io::Error| SentryError::Audit { path: path.to_owned(), source };
+    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(|error| failed(error.into()))?;
+    let mut file = std::fs::File::from(file);
+    if file.metadata().map_err(failed)?.len() == 0 {
+        file.write_all(&[0; lazaret_sentry::counters::BYTES]).map_err(failed)?;
+    }
+    Ok(file.into())
 }
 
 /// A procfs of its own that shows the sentry only processes that it may trace: those of its user namespace.

@@ -26,6 +26,7 @@ mod process;
 
 pub use config::read_config;
 pub use error::StateError;
+pub(crate) use error::io_hint;
 pub use phase::{Phase, Status};
 pub use process::ProcessId;
 

@@ -90,7 +90,7 @@ impl Audit {
     }
 
     /// Whether the next record of this kind would be written: a flood is counted, and costs no more than that.
-    pub(crate) fn wants(&self, level: Level, kind: &Kind, bucket: &Bucket) -> bool {
+    pub(crate) fn wants(&self, level: Level, kind: &Kind, (bucket, now): (&Bucket, Instant)) -> bool {
         if level == Level::None {
             return false;
         }
@@ -100,18 +100,24 @@ impl Audit {
             if is_full { pending.tally.get(&kind.other()) } else { None }
         });
         let Some(count) = counted.copied() else { return true };
-        count < limits::RECORDS_OF_ONE_KIND && !bucket.is_empty(Instant::now())
+        count < limits::RECORDS_OF_ONE_KIND && !bucket.is_empty(now)
     }
 
     /// Counts a decision and queues its record, which is made only if it is wanted and `bucket` has a token for it; one at [`Level::None`] is not, and
     /// that is no drop. Never blocks on the writer.
-    pub(crate) fn put(&self, level: Level, kind: Kind, bucket: &Bucket, record: impl FnOnce(Kind) -> Record<'static>) {
+    pub(crate) fn put(
+        &self,
+        level: Level,
+        kind: Kind,
+        (bucket, now): (&Bucket, Instant),
+        record: impl FnOnce(Kind) -> Record<'static>,
+    ) {
         let count = self.count(&kind);
         if level == Level::None {
             return;
         }
         // One token each, written or not, so that a flood of one kind counts as one. The first of its kind is written in any case.
-        let has_token = bucket.take(Instant::now());
+        let has_token = bucket.take(now);
         let may_be_written = count <= limits::RECORDS_OF_ONE_KIND && (count == 1 || has_token);
         if !may_be_written {
             self.lock().dropped += 1;

@@ -51,7 +51,7 @@ fn full() -> Bucket {
 
 fn put(audit: &Audit, what: &str, times: u64) {
     for _ in 0..times {
-        audit.put(Level::Request, kind(what, Outcome::Refused), &full(), record);
+        audit.put(Level::Request, kind(what, Outcome::Refused), (&full(), Instant::now()), record);
     }
 }
 
@@ -68,7 +68,7 @@ fn summary(file: &OwnedFd) -> Vec<Distinct> {
 fn records_reach_the_file_and_the_summary_has_the_exact_counts() {
     let (audit, (mut ledger, file)) = (audit(), ledger(0));
     put(&audit, "a", 3);
-    audit.put(Level::Request, kind("b", Outcome::Answered), &full(), record);
+    audit.put(Level::Request, kind("b", Outcome::Answered), (&full(), Instant::now()), record);
     ledger.write_pending(&audit);
     put(&audit, "a", 1);
     ledger.write_pending(&audit);
@@ -104,8 +104,8 @@ fn flood_of_one_kind_stops_being_written_and_goes_on_being_counted() {
         put(&audit, "flood", 1);
         ledger.write_pending(&audit);
     }
-    assert!(!audit.wants(Level::Request, &kind("flood", Outcome::Refused), &full()));
-    assert!(audit.wants(Level::Request, &kind("quiet", Outcome::Refused), &full()));
+    assert!(!audit.wants(Level::Request, &kind("flood", Outcome::Refused), (&full(), Instant::now())));
+    assert!(audit.wants(Level::Request, &kind("quiet", Outcome::Refused), (&full(), Instant::now())));
     put(&audit, "quiet", 1);
     ledger.write_pending(&audit);
     ledger.write_summary(&audit);
@@ -175,8 +175,8 @@ fn file_that_cannot_be_written_costs_records_and_nothing_else() {
 fn decision_that_is_not_to_be_recorded_is_counted_and_no_drop() {
     let (audit, (mut ledger, file)) = (audit(), ledger(0));
     let quiet = || kind("mount", Outcome::Refused);
-    assert!(!audit.wants(Level::None, &quiet(), &full()));
-    audit.put(Level::None, quiet(), &full(), |_| panic!("no record is to be made"));
+    assert!(!audit.wants(Level::None, &quiet(), (&full(), Instant::now())));
+    audit.put(Level::None, quiet(), (&full(), Instant::now()), |_| panic!("no record is to be made"));
     ledger.write_pending(&audit);
     assert_eq!(text(&file), "");
     ledger.write_summary(&audit);
@@ -190,10 +190,10 @@ fn an_empty_bucket_leaves_the_first_of_each_kind_and_the_counts() {
     let bucket = full();
     while bucket.take(Instant::now()) {}
     for what in ["a", "b", "a", "a"] {
-        audit.put(Level::Request, kind(what, Outcome::Refused), &bucket, record);
+        audit.put(Level::Request, kind(what, Outcome::Refused), (&bucket, Instant::now()), record);
     }
-    assert!(!audit.wants(Level::Request, &kind("a", Outcome::Refused), &bucket));
-    assert!(audit.wants(Level::Request, &kind("c", Outcome::Refused), &bucket));
+    assert!(!audit.wants(Level::Request, &kind("a", Outcome::Refused), (&bucket, Instant::now())));
+    assert!(audit.wants(Level::Request, &kind("c", Outcome::Refused), (&bucket, Instant::now())));
     ledger.write_pending(&audit);
     ledger.write_summary(&audit);
     let written = text(&file).lines().filter(|line| line.contains(r#""kind":"decision""#)).count();

@@ -128,14 +128,14 @@ impl Court {
 
     /// Whether the call is refused whatever its memory holds, and the records of the container have had enough of such calls:
     /// then nothing of it needs to be looked at.
-    pub(crate) fn needs_no_look(&self, route: Route) -> bool {
+    pub(crate) fn needs_no_look(&self, route: Route, now: Instant) -> bool {
         let is_refused = match route {
             Route::Refuse(..) => true,
             Route::Mount | Route::Unmount => !self.container.may_mount,
             Route::Name { .. } => !self.container.may_set_hostname,
             Route::Sysinfo | Route::Connect => false,
         };
-        is_refused && self.bucket.is_empty(Instant::now())
+        is_refused && self.bucket.is_empty(now)
     }
 
     /// Judges a call, carries the decision out, answers and records. `is_ours` is asked once, when nothing of the caller's
@@ -185,12 +185,15 @@ impl Court {
         let level = self.level(&request, &finding);
         let kind = self.kind(level, &request, &finding);
         // The caller stands still until it is answered, so that its executable is the one that called.
-        let executable =
-            self.shared.audit.wants(level, &kind, &self.bucket).then(|| self.shared.tracees.executable(caller.pid));
+        let executable = self
+            .shared
+            .audit
+            .wants(level, &kind, (&self.bucket, caller.since))
+            .then(|| self.shared.tracees.executable(caller.pid));
         let _in_order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
         let is_delivered = interceptor.answer(caller, verdict)?;
         self.shared.counters.decided(request.number, finding.outcome, caller.since.elapsed());
-        self.shared.audit.put(level, kind, &self.bucket, |kind| {
+        self.shared.audit.put(level, kind, (&self.bucket, caller.since), |kind| {
             let executable = executable.filter(|_| is_delivered).unwrap_or_else(|| UNKNOWN.to_owned());
             record((caller, executable), (level, request), (errno.map(errno_name), value), finding, kind)
         });

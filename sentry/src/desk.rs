@@ -7,7 +7,6 @@
 //! Used by `crew`. Must not read or decide anything.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 use crate::interceptor::Caller;
 use crate::limits;
@@ -20,7 +19,6 @@ pub(crate) struct Open {
     pub(crate) caller: Caller,
     /// What it asks for.
     pub(crate) outline: Outline,
-    since: Instant,
 }
 
 /// The desk of one thread.
@@ -30,7 +28,7 @@ pub(crate) struct Desk(Mutex<Option<Open>>);
 impl Desk {
     /// Puts a call on it.
     pub(crate) fn open(&self, caller: Caller, outline: Outline) {
-        *self.lock() = Some(Open { caller, outline, since: Instant::now() });
+        *self.lock() = Some(Open { caller, outline });
     }
 
     /// Takes the call off it; `false` when that has been done by whoever looks after the desks.
@@ -40,7 +38,7 @@ impl Desk {
 
     /// Takes off it what has lain there for longer than [`limits::COPY_DEADLINE`].
     pub(crate) fn take_late(&self) -> Option<Open> {
-        self.lock().take_if(|open| open.since.elapsed() >= limits::COPY_DEADLINE)
+        self.lock().take_if(|open| open.caller.since.elapsed() >= limits::COPY_DEADLINE)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Open>> {

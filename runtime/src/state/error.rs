@@ -113,7 +113,8 @@ impl StateError {
     }
 }
 
-fn io_hint(cause: &io::Error) -> &'static str {
+/// What would help where a file of a state directory cannot be had.
+pub(crate) fn io_hint(cause: &io::Error) -> &'static str {
     match cause.raw_os_error() {
         Some(libc::ENOSPC | libc::EDQUOT) => "make room on the file system of the state directory (--root)",
         Some(libc::EROFS) => "the state directory (--root) must be on a file system that can be written",
