@@ -201,3 +201,9 @@ fn further_process_is_as_strict_as_the_first() {
     assert!(!refused.ok && refused.errno == libc::ENOSYS, "{refused:?}");
     running.delete();
 }
+
+#[test]
+#[ignore = "needs root: containerd"]
+fn a_node_may_be_strict() {
+    crate::containerd::is_as_configured("strict", "2", true);
+}
