@@ -11,9 +11,8 @@ use std::time::Instant;
 use rustix::io::Errno;
 
 use crate::bucket::Bucket;
-use crate::record::{Dropped, Entry, Level, Line, Outcome, Record, Summary, VERSION};
-
 use crate::counters::Counters;
+use crate::record::{Dropped, Entry, Level, Line, Outcome, Record, Summary, VERSION};
 use crate::request::Reason;
 use crate::sink::Sink;
 use crate::{clock, limits};
@@ -103,8 +102,8 @@ impl Audit {
         count < limits::RECORDS_OF_ONE_KIND && !bucket.is_empty(now)
     }
 
-    /// Counts a decision and queues its record, which is made only if it is wanted and `bucket` has a token for it; one at [`Level::None`] is not, and
-    /// that is no drop. Never blocks on the writer.
+    /// Counts a decision and queues its record, which is made only if it is wanted and `bucket` has a token for it; one at
+    /// [`Level::None`] is not, and that is no drop. Never blocks on the writer.
     pub(crate) fn put(
         &self,
         level: Level,
@@ -206,9 +205,7 @@ impl Ledger {
     /// Writes what waits. A file that takes no more costs records, which are counted, and nothing else.
     pub(crate) fn write_pending(&mut self, audit: &Audit) {
         let batch = audit.take(std::mem::take(&mut self.spare));
-        let before = self.unsent();
-        self.sinks.iter_mut().for_each(|sink| sink.send(&batch.lines));
-        self.counters.unsent(self.unsent() - before);
+        self.send(&batch.lines);
         let lost = self.append(&batch.lines, limits::AUDIT_RECORDS);
         let dropped = batch.dropped.saturating_add(lost);
         self.spare = batch.lines;
@@ -235,6 +232,13 @@ impl Ledger {
         self.append_line(&line, limits::AUDIT_RECORDS + limits::AUDIT_SUMMARY);
     }
 
+    /// Gives lines to the readers beside the file.
+    fn send(&mut self, lines: &[u8]) {
+        let before = self.unsent();
+        self.sinks.iter_mut().for_each(|sink| sink.send(lines));
+        self.counters.unsent(self.unsent() - before);
+    }
+
     fn unsent(&self) -> u64 {
         self.sinks.iter().map(|sink| sink.unsent).sum()
     }
@@ -243,7 +247,7 @@ impl Ledger {
         // A line that cannot be encoded or written is missing in the file; the reader then counts records.
         if let Ok(mut bytes) = serde_json::to_vec(line) {
             bytes.push(b'\n');
-            self.sinks.iter_mut().for_each(|sink| sink.send(&bytes));
+            self.send(&bytes);
             self.append(&bytes, limit);
         }
     }

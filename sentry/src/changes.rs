@@ -30,16 +30,7 @@ impl Changes {
     /// # Errors
     /// As wait4(2).
     pub(crate) fn known(&mut self) -> Result<Known, Errno> {
-        let end = loop {
-            match sys::wait(false) {
-                Ok(Some(change)) => self.0.push_back(change),
-                Ok(None) => break Known::Nothing,
-                Err(Errno::CHILD) => break Known::NoTracee,
-                Err(Errno::INTR) => {}
-                Err(cause) => return Err(cause),
-            }
-        };
-        Ok(self.0.pop_front().map_or(end, |(pid, change)| Known::Change(pid, change)))
+        self.known_by(|| sys::wait(false))
     }
 
     /// The same; `tell` gets each tracee before it is reaped, as long as no other process can have its number.
@@ -47,13 +38,17 @@ impl Changes {
     /// # Errors
     /// As waitid(2) and wait4(2).
     pub(crate) fn known_telling(&mut self, tell: impl Fn(i32)) -> Result<Known, Errno> {
+        self.known_by(|| {
+            let Some(pid) = sys::peek()? else { return Ok(None) };
+            tell(pid);
+            sys::wait_for(pid)
+        })
+    }
+
+    /// The next change, of all that `look` finds one by one.
+    fn known_by(&mut self, look: impl Fn() -> Result<Option<(i32, Change)>, Errno>) -> Result<Known, Errno> {
         let end = loop {
-            let waited = sys::peek().and_then(|changed| {
-                let Some(pid) = changed else { return Ok(None) };
-                tell(pid);
-                sys::wait_for(pid)
-            });
-            match waited {
+            match look() {
                 Ok(Some(change)) => self.0.push_back(change),
                 Ok(None) => break Known::Nothing,
                 Err(Errno::CHILD) => break Known::NoTracee,

@@ -9,78 +9,99 @@ use crate::dispatch::{self, Route};
 use crate::limits;
 use crate::request::{AddressFault, Argument, HIDDEN, MountCall, NULL, NameFault, Request, Subject, Text, UNREADABLE};
 use crate::signature::{self, Kind, Parameter};
-use crate::verdict::{Pointers, Registers};
+#[cfg(any(test, feature = "fuzz-door"))]
+use crate::verdict::Registers;
+use crate::verdict::{Outline, Pointers};
 use crate::{socket_address, text};
 
 /// The smallest page of any architecture: a string is read up to such a border and no further, since the page behind
 /// it may be missing.
 const PAGE: u64 = 4096;
 
-/// Whether something of the call's memory is copied, or written to.
-pub(crate) fn looks_at_memory((row, route): (Option<&Row>, Route)) -> bool {
-    route == Route::Sysinfo || row.is_some_and(|row| signature::of(row.name).iter().any(|one| one.kind.is_pointer()))
+/// What the tables say of a call: looked up once, and known before anything of its memory is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Described {
+    row: Option<&'static Row>,
+    /// Who looks at it.
+    pub(crate) route: Route,
+    parameters: &'static [Parameter],
+    has_pointers: bool,
+}
+
+impl Described {
+    /// A call with these registers.
+    pub(crate) fn of(call: &Outline) -> Self {
+        let (row, route) = dispatch::route(call);
+        let parameters = row.map_or(&[][..], |row| signature::of(row.name));
+        let has_pointers = parameters.iter().any(|parameter| parameter.kind.is_pointer());
+        Self { row, route, parameters, has_pointers }
+    }
+
+    /// Whether something of its memory is copied, or written to.
+    pub(crate) fn looks_at_memory(&self) -> bool {
+        self.route == Route::Sysinfo || self.has_pointers
+    }
+
+    /// Copies what it says and points to. Of one that may not be looked at (`Outline::blind`): as if nothing could be read.
+    pub(crate) fn request(&self, call: &Pointers) -> Request {
+        let is_copied = !call.is_blind() && self.has_pointers;
+        let mut arguments = arguments(call, self.parameters);
+        let subject = match self.route {
+            Route::Refuse(errno, reason) => Subject::Refused { errno, reason },
+            Route::Mount => {
+                let call = mount(call);
+                let strings = [&call.source, &call.target, &call.fstype].map(Text::shown);
+                let flags = arguments.get(3).map(|flags| flags.text.clone()).unwrap_or_default();
+                let data = if call.may_be_shown() { call.data.shown() } else { HIDDEN.to_owned() };
+                // One copy serves both: the record names the very bytes that are decided on.
+                for (argument, shown) in arguments.iter_mut().zip(strings.into_iter().chain([flags, data])) {
+                    argument.text = shown;
+                }
+                Subject::Mount(Box::new(call))
+            }
+            Route::Unmount => {
+                let [target, flags, ..] = *call.arguments();
+                let target = guest_text(call, target, limits::GUEST_PATH);
+                if let Some(argument) = arguments.first_mut() {
+                    argument.text = target.shown();
+                }
+                // An int to the kernel.
+                Subject::Unmount { target, flags: flags & 0xffff_ffff }
+            }
+            Route::Name { domain } => {
+                let name = name(call);
+                if let (Ok(bytes), Some(argument)) = (&name, arguments.first_mut()) {
+                    // One copy serves both: the record names the very bytes that are decided on.
+                    argument.text = text::cut(bytes, limits::RECORDED_TEXT);
+                }
+                Subject::Name { domain, name }
+            }
+            Route::Sysinfo => Subject::Sysinfo { address: call.arguments()[0] },
+            Route::Connect => {
+                let [fd, ..] = *call.arguments();
+                let address = peer(call);
+                if let (Ok(bytes), Some(argument)) = (&address, arguments.get_mut(1)) {
+                    argument.text = text::cut(socket_address::text(bytes).as_bytes(), limits::RECORDED_TEXT);
+                }
+                // The kernel looks at the low half.
+                Subject::Connect { fd: u32::try_from(fd & 0xffff_ffff).unwrap_or_default().cast_signed(), address }
+            }
+        };
+        Request {
+            number: call.number(),
+            syscall: self.row.map_or_else(|| format!("#{}", call.number()), |row| row.name.to_owned()),
+            rule: self.row.map_or("unknown", |row| row.decided_by(call.arguments()).class.label()),
+            arguments,
+            subject,
+            is_copied,
+        }
+    }
 }
 
 /// Copies what `registers` say and point to.
+#[cfg(any(test, feature = "fuzz-door"))]
 pub(crate) fn request(registers: Registers) -> Request {
-    of(&registers.follow())
-}
-
-/// The same of a call that may be looked at, or (`Outline::blind`) that may not: then as if nothing could be read.
-pub(crate) fn of(call: &Pointers) -> Request {
-    let (row, route) = dispatch::route(&call.outline());
-    let parameters = row.map_or(&[][..], |row| signature::of(row.name));
-    let is_copied = !call.is_blind() && parameters.iter().any(|parameter| parameter.kind.is_pointer());
-    let mut arguments = arguments(call, parameters);
-    let subject = match route {
-        Route::Refuse(errno, reason) => Subject::Refused { errno, reason },
-        Route::Mount => {
-            let call = mount(call);
-            let strings = [&call.source, &call.target, &call.fstype].map(Text::shown);
-            let flags = arguments.get(3).map(|flags| flags.text.clone()).unwrap_or_default();
-            let data = if call.may_be_shown() { call.data.shown() } else { HIDDEN.to_owned() };
-            // One copy serves both: the record names the very bytes that are decided on.
-            for (argument, shown) in arguments.iter_mut().zip(strings.into_iter().chain([flags, data])) {
-                argument.text = shown;
-            }
-            Subject::Mount(Box::new(call))
-        }
-        Route::Unmount => {
-            let [target, flags, ..] = *call.arguments();
-            let target = guest_text(call, target, limits::GUEST_PATH);
-            if let Some(argument) = arguments.first_mut() {
-                argument.text = target.shown();
-            }
-            // An int to the kernel.
-            Subject::Unmount { target, flags: flags & 0xffff_ffff }
-        }
-        Route::Name { domain } => {
-            let name = name(call);
-            if let (Ok(bytes), Some(argument)) = (&name, arguments.first_mut()) {
-                // One copy serves both: the record names the very bytes that are decided on.
-                argument.text = text::cut(bytes, limits::RECORDED_TEXT);
-            }
-            Subject::Name { domain, name }
-        }
-        Route::Sysinfo => Subject::Sysinfo { address: call.arguments()[0] },
-        Route::Connect => {
-            let [fd, ..] = *call.arguments();
-            let address = peer(call);
-            if let (Ok(bytes), Some(argument)) = (&address, arguments.get_mut(1)) {
-                argument.text = text::cut(socket_address::text(bytes).as_bytes(), limits::RECORDED_TEXT);
-            }
-            // The kernel looks at the low half.
-            Subject::Connect { fd: u32::try_from(fd & 0xffff_ffff).unwrap_or_default().cast_signed(), address }
-        }
-    };
-    Request {
-        number: call.number(),
-        syscall: row.map_or_else(|| format!("#{}", call.number()), |row| row.name.to_owned()),
-        rule: row.map_or("unknown", |row| row.decided_by(call.arguments()).class.label()),
-        arguments,
-        subject,
-        is_copied,
-    }
+    Described::of(&registers.outline()).request(&registers.follow())
 }
 
 /// The arguments as text; what they point to is copied within the bounds of [`limits`].

@@ -17,7 +17,7 @@ use crate::counters::Counters;
 use crate::decide::{self, Decision, EFAULT, Facts};
 use crate::dispatch::Route;
 use crate::handlers::{connect, hostname, mount, sysinfo};
-use crate::handoff::FromSentry;
+use crate::handoff::{self, FromSentry};
 use crate::interceptor::{Caller, Interceptor};
 use crate::monitor::{Monitor, MonitorError};
 use crate::record::{Arguments, Level, Outcome, Record, VERSION};
@@ -319,10 +319,10 @@ fn errno(verdict: &Verdict) -> Option<Errno> {
 
 /// Its symbol, such as `EPERM`. The two that only the kernel itself sees are those of `include/linux/errno.h`.
 fn errno_name(errno: Errno) -> Cow<'static, str> {
-    match errno.0 {
-        512 => "ERESTARTSYS".into(),
-        513 => "ERESTARTNOINTR".into(),
-        errno => format!("{:?}", nix::errno::Errno::from_raw(i32::from(errno))).into(),
+    match i32::from(errno.0) {
+        handoff::RESTART_UNLESS_HANDLED => "ERESTARTSYS".into(),
+        handoff::RESTART => "ERESTARTNOINTR".into(),
+        errno => format!("{:?}", nix::errno::Errno::from_raw(errno)).into(),
     }
 }
 

@@ -9,10 +9,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::copyin;
+use crate::copyin::Described;
 use crate::court::{Court, Shared, Sight};
 use crate::desk::Desk;
-use crate::dispatch;
 use crate::interceptor::{Arrival, Caller, Divisible, Interceptor};
 use crate::limits;
 use crate::verdict::Registers;
@@ -116,24 +115,32 @@ impl<I: Divisible> Crew<I> {
         desk: &Desk,
         (caller, registers): (Caller, Registers),
     ) -> Result<Stay, I::Error> {
-        let Some(registers) = without_a_look(&self.court, interceptor, (caller, registers))? else {
+        let described = Described::of(&registers.outline());
+        let is_settled = without_a_look(&self.court, interceptor, caller, (&registers, described))?;
+        if is_settled {
             return Ok(Stay::Yes);
-        };
+        }
         let has_another = self.idle.fetch_sub(1, Ordering::Relaxed) > 1 || self.grow();
         let settled = if has_another {
-            self.look(interceptor, desk, (caller, registers))
+            self.look(interceptor, desk, caller, (registers, described))
         } else {
-            in_a_crowd(&self.court, interceptor, (caller, registers))
+            unseen(&self.court, interceptor, caller, (&registers, described), Sight::Crowded)
         };
         let stay = self.come_back();
         settled.map(|()| stay)
     }
 
     /// The part in which the caller's memory is looked at, under the eye of the main thread.
-    fn look(&self, interceptor: &mut I, desk: &Desk, (caller, registers): (Caller, Registers)) -> Result<(), I::Error> {
+    fn look(
+        &self,
+        interceptor: &mut I,
+        desk: &Desk,
+        caller: Caller,
+        (registers, described): (Registers, Described),
+    ) -> Result<(), I::Error> {
         desk.open(caller, registers.outline());
         self.court.shared.begin_look();
-        let request = copyin::request(registers);
+        let request = described.request(&registers.follow());
         let close = || desk.close() && self.court.shared.end_look();
         self.court.settle(interceptor, (caller, request), Sight::Clear, close)
     }
@@ -176,7 +183,7 @@ impl<I: Divisible> Overseen for Crew<I> {
         for late in desks.iter().filter_map(|desk| desk.take_late()) {
             self.court.shared.end_look();
             let mut interceptor = lock(&self.interceptor).second();
-            let request = copyin::of(&late.outline.blind());
+            let request = Described::of(&late.outline).request(&late.outline.blind());
             match self.court.settle(&mut interceptor, (late.caller, request), Sight::Late, || true) {
                 // An interceptor that is of no use is told of by the threads that take calls from it.
                 Ok(()) | Err(_) => {}
@@ -189,31 +196,30 @@ impl<I: Divisible> Overseen for Crew<I> {
     }
 }
 
-/// Sees a call through if nothing hangs on its caller's memory; else gives it back.
+/// Sees a call through if nothing hangs on its caller's memory; whether it did.
 pub(crate) fn without_a_look<I: Interceptor>(
     court: &Court,
     interceptor: &mut I,
-    (caller, registers): (Caller, Registers),
-) -> Result<Option<Registers>, I::Error> {
-    let (row, route) = dispatch::route(&registers.outline());
-    let request = if !copyin::looks_at_memory((row, route)) {
-        copyin::request(registers)
-    } else if court.needs_no_look(route, caller.since) {
-        copyin::of(&registers.outline().blind())
-    } else {
-        return Ok(Some(registers));
-    };
-    court.settle(interceptor, (caller, request), Sight::Clear, || true).map(|()| None)
+    caller: Caller,
+    (registers, described): (&Registers, Described),
+) -> Result<bool, I::Error> {
+    let is_to_be_seen = described.looks_at_memory() && !court.needs_no_look(described.route, caller.since);
+    if !is_to_be_seen {
+        unseen(court, interceptor, caller, (registers, described), Sight::Clear)?;
+    }
+    Ok(!is_to_be_seen)
 }
 
-/// Sees a call through without a look at memory, since there is nobody to take that risk.
-pub(crate) fn in_a_crowd<I: Interceptor>(
+/// Sees a call through without a look at memory: nothing hangs on it, or nobody is there to take that risk.
+pub(crate) fn unseen<I: Interceptor>(
     court: &Court,
     interceptor: &mut I,
-    (caller, registers): (Caller, Registers),
+    caller: Caller,
+    (registers, described): (&Registers, Described),
+    sight: Sight,
 ) -> Result<(), I::Error> {
-    let request = copyin::of(&registers.outline().blind());
-    court.settle(interceptor, (caller, request), Sight::Crowded, || true)
+    let request = described.request(&registers.outline().blind());
+    court.settle(interceptor, (caller, request), sight, || true)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

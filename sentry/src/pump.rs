@@ -6,7 +6,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::court::Court;
+use crate::copyin::Described;
+use crate::court::{Court, Sight};
 use crate::crew::{self, Crew, Overseen};
 use crate::errands::Errands;
 use crate::interceptor::{Arrival, Interceptor};
@@ -36,10 +37,13 @@ fn take_all(tracer: &mut Tracer, court: &Court, crew: &Arc<Crew<Errands>>) -> Re
             Arrival::Nothing => continue,
             Arrival::End => return Ok(()),
         };
-        let Some(registers) = crew::without_a_look(court, tracer, (caller, registers))? else { continue };
+        let described = Described::of(&registers.outline());
+        if crew::without_a_look(court, tracer, caller, (&registers, described))? {
+            continue;
+        }
         match crew.start() {
             Ok(()) => tracer.lend(caller, registers),
-            Err(_no_thread) => crew::in_a_crowd(court, tracer, (caller, registers))?,
+            Err(_no_thread) => crew::unseen(court, tracer, caller, (&registers, described), Sight::Crowded)?,
         }
     }
 }

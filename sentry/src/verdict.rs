@@ -130,11 +130,6 @@ impl Pointers {
         &self.outline.arguments
     }
 
-    /// What the registers say.
-    pub(crate) fn outline(&self) -> Outline {
-        self.outline
-    }
-
     /// Whether nothing can be read through them.
     pub(crate) fn is_blind(&self) -> bool {
         self.pid.is_none()
