@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::cgroups;
 use crate::contender::{Contender, Setting};
 use crate::random::Random;
+use crate::report::in_one_line;
 
 /// Why a contender has no time.
 #[derive(Debug, Error)]
@@ -170,19 +171,6 @@ fn processor_time() -> nix::Result<Duration> {
 fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines.get(lines.len().saturating_sub(3)..).unwrap_or_default().join(" / ")
-}
-
-/// An error and its causes.
-#[must_use]
-pub fn in_one_line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        line.push_str(": ");
-        line.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    line
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 //!
 //! Called by the commands; the only place of this crate that prints a report.
 
+use std::error::Error;
 use std::io::{self, Write as _};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::statistics::{Ratio, Summary};
@@ -94,10 +96,30 @@ pub fn warn(message: &str) {
     eprintln!("warning: {message}");
 }
 
-/// Says why there is no result.
+/// How a program ends: where there is no result, it says why on stderr.
+#[must_use]
 #[expect(clippy::print_stderr, reason = "the one place that says so")]
-pub fn fail(message: &str) {
-    eprintln!("error: {message}");
+pub fn ended(result: Result<(), impl Into<Box<dyn Error>>>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", in_one_line(&*error.into()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes.
+#[must_use]
+pub fn in_one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        line.push_str(": ");
+        line.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    line
 }
 
 #[cfg(test)]

@@ -12,7 +12,6 @@ use clap::Parser;
 use lazaret_benches::cost::row::{self, Row, Set};
 use lazaret_benches::cost::subject::{self, MODES, Subject, SubjectError};
 use lazaret_benches::machine::{self, Machine};
-use lazaret_benches::race;
 use lazaret_benches::random::Random;
 use lazaret_benches::report::{self, Table};
 use lazaret_benches::statistics::{Ratio, Summary};
@@ -97,13 +96,7 @@ struct Report {
 fn main() -> ExitCode {
     let is_workload = std::env::args().nth(1).is_some_and(|argument| argument == subject::WORD);
     let result = if is_workload { subject::serve().map_err(CostError::Serve) } else { measure(&Cli::parse()) };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::fail(&race::in_one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
+    report::ended(result)
 }
 
 fn measure(cli: &Cli) -> Result<(), CostError> {

@@ -15,7 +15,7 @@ use lazaret_benches::machine::{self, Machine};
 use lazaret_benches::random::Random;
 use lazaret_benches::report::{self, Table};
 use lazaret_benches::statistics::{Ratio, Summary, median};
-use lazaret_benches::{linear, pin, race};
+use lazaret_benches::{linear, pin};
 use lazaret_profiles::bpf::{self, Insn};
 use lazaret_profiles::plan::{self, Witness};
 use thiserror::Error;
@@ -66,13 +66,7 @@ struct Sample {
 const CALLS: u32 = 2000;
 
 fn main() -> ExitCode {
-    match measure(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::fail(&race::in_one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
+    report::ended(measure(&Cli::parse()))
 }
 
 fn measure(cli: &Cli) -> Result<(), FilterError> {

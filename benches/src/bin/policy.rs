@@ -16,10 +16,10 @@ use lazaret::policy::host::OwnNamespaces;
 use lazaret::policy::pod_security::facts::Facts;
 use lazaret::policy::pod_security::{Enforcement, PodSecurityError};
 use lazaret_benches::machine::{self, Machine};
+use lazaret_benches::pin;
 use lazaret_benches::random::Random;
 use lazaret_benches::report::{self, Table};
 use lazaret_benches::statistics::Summary;
-use lazaret_benches::{pin, race};
 use thiserror::Error;
 
 /// Times the policy of a create.
@@ -64,13 +64,7 @@ enum BenchError {
 const WORK: [&str; 3] = ["reading the configuration", "Pod Security, three modes", "policies in CEL"];
 
 fn main() -> ExitCode {
-    match measure(&Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::fail(&race::in_one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
+    report::ended(measure(&Cli::parse()))
 }
 
 fn measure(cli: &Cli) -> Result<(), BenchError> {

@@ -10,10 +10,10 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::Parser;
 use lazaret_benches::machine::{self, Machine};
+use lazaret_benches::pin;
 use lazaret_benches::refused::{self, Attempt, Times};
 use lazaret_benches::report::{self, Table};
 use lazaret_benches::untrapped::{self, Cost, Work};
-use lazaret_benches::{pin, race};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -58,13 +58,7 @@ const WORKLOAD_WORD: &str = "workload";
 fn main() -> ExitCode {
     let is_workload = std::env::args().nth(1).is_some_and(|argument| argument == WORKLOAD_WORD);
     let result = if is_workload { workload() } else { measure(&Cli::parse()) };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::fail(&race::in_one_line(&error));
-            ExitCode::FAILURE
-        }
-    }
+    report::ended(result)
 }
 
 /// What a workload has found.

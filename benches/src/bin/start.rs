@@ -109,24 +109,14 @@ fn main() -> ExitCode {
     if let Some((first, rest)) = arguments.split_first()
         && first == contender::REFERENCE_WORD
     {
-        return ended(run_reference(rest));
+        return report::ended(run_reference(rest));
     }
-    ended(measure(&Cli::parse()).map_err(|error| race::in_one_line(&error)))
-}
-
-fn ended(result: Result<(), String>) -> ExitCode {
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            report::fail(&error);
-            ExitCode::FAILURE
-        }
-    }
+    report::ended(measure(&Cli::parse()))
 }
 
 #[cfg(feature = "libcontainer")]
 fn run_reference(arguments: &[String]) -> Result<(), String> {
-    lazaret_benches::reference::main(arguments).map_err(|error| race::in_one_line(&error))
+    lazaret_benches::reference::main(arguments).map_err(|error| report::in_one_line(&error))
 }
 
 #[cfg(not(feature = "libcontainer"))]
