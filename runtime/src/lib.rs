@@ -6,6 +6,8 @@
 //! sees nothing of the host side. The only unsafe code stands in `sys`.
 
 pub mod annotations;
+mod asked_child;
+mod bounded_text;
 mod broker;
 pub mod bundle;
 pub mod causes;

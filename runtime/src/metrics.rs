@@ -10,6 +10,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use lazaret_sentry::counters::Counts;
+use lazaret_sentry::kubernetes::Pod;
 
 use crate::cgroup::Cgroup;
 use crate::options::{Intercepted, Options};
@@ -17,10 +18,6 @@ use crate::state::{self, StateError, Status, Stored};
 use exposition::{Family, Kind, Labels};
 
 pub use server::{Place, serve};
-
-/// Annotations with the name and the namespace of a pod: containerd's and CRI-O's.
-const POD_NAMES: [&str; 2] = ["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name"];
-const POD_NAMESPACES: [&str; 2] = ["io.kubernetes.cri.sandbox-namespace", "io.kubernetes.pod.namespace"];
 
 /// Why there are no metrics.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +87,8 @@ impl Sandbox {
         let state = state::peek(root, id)?;
         let counts = Counts::read(&root.join(id).join(state::COUNTERS_FILE));
         let overhead = state.sentry_cgroup.as_ref().and_then(memory_in_use);
-        let first = |names: [&str; 2]| names.iter().find_map(|name| state.annotations.get(*name)).cloned();
-        let pod = [("pod_name", first(POD_NAMES)), ("namespace_name", first(POD_NAMESPACES))];
+        let pod = Pod::of(|name| state.annotations.get(name).map(String::as_str));
+        let pod = [("pod_name", pod.name), ("namespace_name", pod.namespace)];
         let pod = pod.into_iter().filter_map(|(name, value)| Some((name, value?)));
         let labels = Labels::new(std::iter::once(("sandbox", id.to_owned())).chain(pod));
         Ok(Self { labels, state, counts, overhead })

@@ -1,7 +1,7 @@
 //! The I/O and the parsing behind [`super::Bundle::load`]: bounded, never blocking, one error for each way to fail.
 
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{BundleError, CONFIG_LIMIT};
+use crate::bounded_text::{self, TextError};
 
 /// Longest piece of a line that a snippet shows, in characters; a configuration is often one line.
 const SNIPPET_WIDTH: usize = 100;
@@ -40,14 +41,11 @@ pub(super) fn read(path: &Path) -> Result<String, BundleError> {
     if !metadata.is_file() {
         return Err(BundleError::NotRegular { path: path.to_path_buf() });
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(CONFIG_LIMIT)).unwrap_or(0));
-    // The size may change while it is read: the limit holds for what is read, not for what fstat said.
-    let read = file.take(CONFIG_LIMIT + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if u64::try_from(read).unwrap_or(u64::MAX) > CONFIG_LIMIT {
-        return Err(BundleError::TooLarge { path: path.to_path_buf(), limit: CONFIG_LIMIT });
-    }
-    String::from_utf8(bytes)
-        .map_err(|error| BundleError::NotText { path: path.to_path_buf(), offset: error.utf8_error().valid_up_to() })
+    bounded_text::read(file, metadata.len(), CONFIG_LIMIT).map_err(|error| match error {
+        TextError::Io(source) => unreadable(source),
+        TextError::TooLarge => BundleError::TooLarge { path: path.to_path_buf(), limit: CONFIG_LIMIT },
+        TextError::NotText { offset } => BundleError::NotText { path: path.to_path_buf(), offset },
+    })
 }
 
 /// `text` as raw JSON.

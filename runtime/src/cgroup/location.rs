@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
 use crate::cgroup::error::CgroupError;
-use crate::cgroup::hierarchy::Hierarchy;
+use crate::cgroup::hierarchy::{Hierarchies, Hierarchy};
 
 /// Longest name of a directory that the kernel takes (`NAME_MAX`).
 const LONGEST_NAME: usize = 255;
@@ -76,6 +76,11 @@ impl Location {
             Self::Absolute(below) => Ok((hierarchy.mount.clone(), below)),
             Self::Relative(below) => Ok((hierarchy.base()?, below)),
         }
+    }
+
+    /// Its directory in each hierarchy of `host`.
+    pub(super) fn places(&self, host: &Hierarchies) -> Result<Vec<PathBuf>, CgroupError> {
+        host.iter().map(|hierarchy| self.split(hierarchy).map(|(base, below)| base.join(below))).collect()
     }
 }
 

@@ -212,11 +212,9 @@ impl Cgroup {
         id: &str,
     ) -> Result<Vec<PathBuf>, CgroupError> {
         if driver == Driver::Systemd {
-            let scope = Scope::parse(path, id)?;
-            return Ok(host.unified().map(|hierarchy| hierarchy.mount.join(scope.path())).into_iter().collect());
+            return Ok(Scope::parse(path, id)?.places(host));
         }
-        let location = Location::parse(path, id)?;
-        host.iter().map(|hierarchy| location.split(hierarchy).map(|(base, below)| base.join(below))).collect()
+        Location::parse(path, id)?.places(host)
     }
 
     /// Removes those of `places` that exist and are empty. One in use is not ours to empty: a creation that died made

@@ -57,11 +57,9 @@ impl Cgroup {
         id: &str,
     ) -> Result<Vec<PathBuf>, CgroupError> {
         if driver == Driver::Systemd {
-            let scope = Scope::parse(path, id)?.beside(PREFIX)?;
-            return Ok(host.unified().map(|hierarchy| hierarchy.mount.join(scope.path())).into_iter().collect());
+            return Ok(Scope::parse(path, id)?.beside(PREFIX)?.places(host));
         }
-        let location = Location::parse(path, id)?.beside(PREFIX)?;
-        host.iter().map(|hierarchy| location.split(hierarchy).map(|(base, below)| base.join(below))).collect()
+        Location::parse(path, id)?.beside(PREFIX)?.places(host)
     }
 
     /// Removes the cgroup of sentries whose container is gone. One that does not end by itself, such as a stopped one of a

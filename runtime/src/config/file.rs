@@ -6,13 +6,14 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{self, ErrorKind, Read as _};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use lazaret_profiles::schema::TEXT_MAX;
 
 use super::ConfigError;
+use crate::bounded_text::{self, TextError};
 use crate::rootless;
 
 /// Links followed at most, as the kernel does (path_resolution(7)).
@@ -30,19 +31,14 @@ const STICKY: u32 = 0o1000;
 /// See [`ConfigError`].
 pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     let file = open(path)?;
-    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     let limit = u64::try_from(TEXT_MAX).unwrap_or(u64::MAX);
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() > TEXT_MAX {
-        return Err(ConfigError::TooMuch {
-            path: path.to_owned(),
-            what: "more bytes than a text has",
-            limit: TEXT_MAX,
-        });
-    }
-    String::from_utf8(bytes)
-        .map_err(|error| ConfigError::NotText { path: path.to_owned(), offset: error.utf8_error().valid_up_to() })
+    bounded_text::read(file, 0, limit).map_err(|error| match error {
+        TextError::Io(source) => ConfigError::Unreadable { path: path.to_owned(), source },
+        TextError::TooLarge => {
+            ConfigError::TooMuch { path: path.to_owned(), what: "more bytes than a text has", limit: TEXT_MAX }
+        }
+        TextError::NotText { offset } => ConfigError::NotText { path: path.to_owned(), offset },
+    })
 }
 
 /// The files `*.toml` of a directory, in the order of their names; none where there is no such directory.

@@ -66,9 +66,13 @@ pub(super) fn make(
         policy::sandbox::refuse_joined_host_ids(&mappings)?;
     }
     let path = container.cgroups_path.as_deref();
+    let writable = rootless.then(|| hierarchies.writable());
+    let usable = writable.as_ref().unwrap_or(&hierarchies);
     let sentry_cgroup = match &userns {
         Some(userns) if sandbox => {
-            let cgroup = sentry_cgroup(options, &hierarchies, (path, id), directory, undo);
+            // An ordinary user's containers stand where it may make cgroups, whatever their bundles say.
+            let path = path.filter(|_| !rootless);
+            let cgroup = sentry_cgroup(options, usable, (path, id), directory, undo);
             let audit = directory.join(state::AUDIT_FILE);
             let (sight, may_trace) = (Sight::of(rootless), options.interceptor.may_trace());
             let place = (userns.as_fd(), cgroup.as_ref().ok());
@@ -83,9 +87,8 @@ pub(super) fn make(
     {
         network::set_up(joined, &container.sysctl)?;
     }
-    let writable = rootless.then(|| hierarchies.writable());
     let pids = sandbox.then_some(options.rules.pids);
-    complete_resources(&mut container.resources, writable.as_ref().unwrap_or(&hierarchies), pids);
+    complete_resources(&mut container.resources, usable, pids);
     let (cgroup, guard) = match options.cgroup_driver {
         _ if rootless => Cgroup::create_without_root(&hierarchies, id, &container.resources)?,
         Driver::Cgroupfs => Cgroup::create(&hierarchies, path, id, &container.resources)?,
@@ -104,14 +107,11 @@ pub(super) fn make(
 /// says so.
 fn sentry_cgroup(
     options: &Options,
-    hierarchies: &Hierarchies,
+    host: &Hierarchies,
     (path, id): (Option<&str>, &str),
     directory: &Path,
     undo: &mut Undo,
 ) -> Result<Cgroup, CgroupError> {
-    let writable = rootless::is_active().then(|| hierarchies.writable());
-    let host = writable.as_ref().unwrap_or(hierarchies);
-    let path = path.filter(|_| writable.is_none());
     let (cgroup, guard) = Cgroup::create_for_sentry(options.cgroup_driver, host, path, id)?;
     undo.sentry_cgroup = Some(guard);
     cgroup.mark_for_sentry(directory)?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::cgroup::error::CgroupError;
+use crate::cgroup::hierarchy::Hierarchies;
 
 /// Longest name of a unit (systemd.unit(5)).
 const LONGEST_NAME: usize = 255;
@@ -52,6 +53,11 @@ impl Scope {
     /// Where systemd makes the cgroup, from the root of the hierarchy.
     pub(in crate::cgroup) fn path(&self) -> PathBuf {
         expand(&self.slice).unwrap_or_default().join(&self.unit)
+    }
+
+    /// Its directory on `host`; none where systemd has no unified hierarchy.
+    pub(in crate::cgroup) fn places(&self, host: &Hierarchies) -> Vec<PathBuf> {
+        host.unified().map(|hierarchy| hierarchy.mount.join(self.path())).into_iter().collect()
     }
 }
 

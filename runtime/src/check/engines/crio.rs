@@ -17,14 +17,8 @@ pub(super) fn read(host: &Host) -> Result<Found, Trouble> {
         // CRI-O reads every file of the directory, whatever its name ends in.
         files.extend(host.list(Path::new(folder)).map_err(|error| Trouble::of_file(Path::new(folder), &error))?);
     }
-    let (mut whole, mut read) = (Table::new(), Vec::new());
-    for file in files {
-        if let Some(above) = table::read(host, &file)? {
-            table::lay_over(&mut whole, above);
-            read.push(file);
-        }
-    }
-    Ok(Found { files: read, handlers: handlers(&whole), unread: Vec::new() })
+    let (whole, files) = table::layers(host, files)?;
+    Ok(Found { files, handlers: handlers(&whole), unread: Vec::new() })
 }
 
 fn handlers(whole: &Table) -> Vec<Handler> {

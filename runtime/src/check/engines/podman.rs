@@ -16,14 +16,8 @@ pub(super) fn read(host: &Host) -> Result<Found, Trouble> {
     for folder in DROP_INS {
         files.extend(table::drop_ins(host, Path::new(folder), "conf")?);
     }
-    let (mut whole, mut read) = (Table::new(), Vec::new());
-    for file in files {
-        if let Some(above) = table::read(host, &file)? {
-            table::lay_over(&mut whole, above);
-            read.push(file);
-        }
-    }
-    Ok(Found { files: read, handlers: handlers(&whole), unread: Vec::new() })
+    let (whole, files) = table::layers(host, files)?;
+    Ok(Found { files, handlers: handlers(&whole), unread: Vec::new() })
 }
 
 /// The first path of each list that exists counts; here each is shown.

@@ -25,6 +25,18 @@ pub(super) fn drop_ins(host: &Host, folder: &Path, ending: &str) -> Result<Vec<P
     Ok(all)
 }
 
+/// Those of `files` that are there, each laid over the ones before it, and which they are.
+pub(super) fn layers(host: &Host, files: Vec<PathBuf>) -> Result<(Table, Vec<PathBuf>), Trouble> {
+    let (mut whole, mut read_files) = (Table::new(), Vec::new());
+    for file in files {
+        if let Some(above) = read(host, &file)? {
+            lay_over(&mut whole, above);
+            read_files.push(file);
+        }
+    }
+    Ok((whole, read_files))
+}
+
 /// The table at `keys`.
 pub(super) fn below<'t>(table: &'t Table, keys: &[&str]) -> Option<&'t Table> {
     keys.iter().try_fold(table, |table, key| table.get(*key)?.as_table())

@@ -2,17 +2,15 @@
 //! author end too late; the library neither counts its steps nor its memory, and its parser's stack is as deep as an
 //! expression is. All of that ends the child, and nothing else.
 
-use std::os::fd::{AsFd as _, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::pipe::PipeFlags;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::process::{Signal, WaitStatus};
 
 use super::document::Policy;
 use super::evaluate::{self, Outcome};
 use super::input::Input;
-use crate::sys::{clone, process};
+use crate::asked_child;
+use crate::sys::process;
 
 /// Most time on the processor, in seconds: the unit of `RLIMIT_CPU`. Honest policies take less than a millisecond.
 const CPU_SECONDS: u64 = 1;
@@ -25,33 +23,13 @@ const LONGEST: usize = 1 << 20;
 
 /// What `policies` come to, or why the child has no answer.
 pub(super) fn evaluate(policies: &[Policy], input: &Input) -> Result<Vec<Outcome>, String> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
-    let pid = clone::fork_plainly(|| child(policies, input, &write)).map_err(|error| format!("fork: {error}"))?;
-    drop(write);
-    let answer = read_all(&read, Instant::now() + PATIENCE);
-    if answer.is_none()
-        && let Err(error) = rustix::process::kill_process(pid, Signal::KILL)
-    {
-        tracing::debug!(%error, "the child has ended meanwhile");
-    }
-    let status = wait(pid);
-    let answer = answer.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    answer.ok_or_else(|| why(status))
-}
-
-fn child(policies: &[Policy], input: &Input, write: &OwnedFd) -> u8 {
-    if limit().is_err() {
-        return 1;
-    }
-    let Ok(bytes) = serde_json::to_vec(&evaluate::all(policies, input)) else { return 1 };
-    let mut rest = bytes.as_slice();
-    while !rest.is_empty() {
-        match rustix::io::write(write, rest) {
-            Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-            Err(_closed) => return 1,
-        }
-    }
-    0
+    let work = || {
+        limit().ok()?;
+        serde_json::to_vec(&evaluate::all(policies, input)).ok()
+    };
+    let asked = asked_child::ask(PATIENCE, LONGEST, work).map_err(|error| format!("no child: {error}"))?;
+    let answer = asked.answer.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    answer.ok_or_else(|| why(asked.status))
 }
 
 fn limit() -> std::io::Result<()> {
@@ -63,38 +41,6 @@ fn limit() -> std::io::Result<()> {
     process::set_own_rlimit(libc::RLIMIT_AS, memory, memory)?;
     process::set_own_rlimit(libc::RLIMIT_CORE, 0, 0)?;
     process::set_own_rlimit(libc::RLIMIT_CPU, CPU_SECONDS, CPU_SECONDS)
-}
-
-/// Everything up to the end of the pipe; `None` when that does not come in time, or is too much.
-fn read_all(pipe: &OwnedFd, deadline: Instant) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut buffer = [0; 4096];
-    while bytes.len() < LONGEST {
-        let left = Timespec::try_from(deadline.saturating_duration_since(Instant::now())).ok()?;
-        match rustix::event::poll(&mut [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)], Some(&left)) {
-            Ok(0) => return None,
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(_) => return None,
-        }
-        match rustix::io::read(pipe, &mut buffer) {
-            Ok(0) => return Some(bytes),
-            Ok(read) => bytes.extend_from_slice(buffer.get(..read).unwrap_or_default()),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-fn wait(pid: Pid) -> Option<WaitStatus> {
-    loop {
-        match rustix::process::waitpid(Some(pid), WaitOptions::empty()) {
-            Ok(ended) => return ended.map(|(_, status)| status),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
-        }
-    }
 }
 
 fn why(status: Option<WaitStatus>) -> String {

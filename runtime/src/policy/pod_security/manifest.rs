@@ -1,7 +1,6 @@
 //! What a file asks to be launched: the pods in Kubernetes' objects, and in a file that an engine wrote the container.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -11,6 +10,7 @@ use super::PodSecurityError;
 use super::facts::Facts;
 use super::pod::{Metadata, Pod};
 use super::yaml;
+use crate::bounded_text::{self, TextError};
 
 /// Largest file that is read, in bytes: `kubectl get pods -A -o json` of a few thousand pods.
 pub const LIMIT: u64 = 32 << 20;
@@ -71,19 +71,15 @@ pub fn read(text: &str) -> Result<Vec<Object>, PodSecurityError> {
 
 /// The text of the file at `path`, `-` for standard input.
 pub(in crate::policy) fn text_of(path: &Path) -> Result<String, PodSecurityError> {
-    let unreadable = |source| PodSecurityError::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
     let read = if path == Path::new(STDIN) {
-        std::io::stdin().take(LIMIT + 1).read_to_end(&mut bytes)
+        bounded_text::read(std::io::stdin(), 0, LIMIT)
     } else {
-        std::fs::File::open(path).and_then(|file| file.take(LIMIT + 1).read_to_end(&mut bytes))
+        std::fs::File::open(path).map_err(TextError::Io).and_then(|file| bounded_text::read(file, 0, LIMIT))
     };
-    if u64::try_from(read.map_err(unreadable)?).unwrap_or(u64::MAX) > LIMIT {
-        return Err(PodSecurityError::TooLarge { path: path.to_owned(), limit: LIMIT });
-    }
-    String::from_utf8(bytes).map_err(|error| {
-        let offset = error.utf8_error().valid_up_to();
-        PodSecurityError::NotText { path: path.to_owned(), offset }
+    read.map_err(|error| match error {
+        TextError::Io(source) => PodSecurityError::Unreadable { path: path.to_owned(), source },
+        TextError::TooLarge => PodSecurityError::TooLarge { path: path.to_owned(), limit: LIMIT },
+        TextError::NotText { offset } => PodSecurityError::NotText { path: path.to_owned(), offset },
     })
 }
 
