@@ -1,7 +1,9 @@
-//! containerd from the distribution, as a test's own: its own root, state, socket and configuration, with the shim
-//! under test on its PATH. Stopped, with everything of it, when dropped.
+//! containerd from the distribution, as a test's own: its own root, state, socket, configuration and namespace (so that
+//! the shim's state directory and the parent of the cgroups are its own too), with the shim under test on its PATH.
+//! Stopped, with everything of it, when dropped.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ pub const RUNTIME: &str = "io.containerd.lazaret.v1";
 #[derive(Debug)]
 pub struct Containerd {
     scratch: Scratch,
+    namespace: String,
     daemon: Child,
 }
 
@@ -38,7 +41,9 @@ impl Containerd {
         );
         std::fs::write(scratch.join("config.toml"), configuration).unwrap();
         let daemon = spawn(&scratch);
-        let containerd = Self { scratch, daemon };
+        // It does not end as a tag does: what is left of a container is looked for by that.
+        let namespace = format!("{}-test", scratch.tag());
+        let containerd = Self { scratch, namespace, daemon };
         deadline::until("containerd to answer", || containerd.ctr(&["version"]).status == 0);
         let image = image::make(&containerd.scratch);
         containerd.ctr(&["images", "import", &image.display().to_string()]).succeeds();
@@ -51,11 +56,27 @@ impl Containerd {
         self.scratch.tag()
     }
 
-    /// `ctr --address SOCKET --namespace test ...`, to be completed by the test.
+    /// The namespace of what it runs.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.namespace
+    }
+
+    /// Where the shim keeps the state of its containers.
+    #[must_use]
+    pub fn state(&self) -> PathBuf {
+        Path::new("/run/lazaret-containerd").join(&self.namespace)
+    }
+
+    /// `ctr --address SOCKET --namespace NAMESPACE ...`, to be completed by the test.
     #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(programs::installed("ctr"));
-        command.arg("--address").arg(self.scratch.join("c.sock")).args(["--namespace", "test"]).args(arguments);
+        command
+            .arg("--address")
+            .arg(self.scratch.join("c.sock"))
+            .args(["--namespace", &self.namespace])
+            .args(arguments);
         command
     }
 
@@ -115,8 +136,8 @@ impl Containerd {
 
     /// Where containerd keeps the bundle of a task.
     #[must_use]
-    pub fn bundle(&self, id: &str) -> std::path::PathBuf {
-        self.scratch.path().join("state/io.containerd.runtime.v2.task/test").join(id)
+    pub fn bundle(&self, id: &str) -> PathBuf {
+        self.scratch.path().join("state/io.containerd.runtime.v2.task").join(&self.namespace).join(id)
     }
 
     /// Kills the daemon alone, as a crash would: its shims stay.
@@ -165,6 +186,12 @@ impl Containerd {
                 rustix::mount::unmount(target, rustix::mount::UnmountFlags::DETACH).ok();
             }
         }
+        std::fs::remove_dir_all(self.state()).ok();
+        // Whoever was killed may still be in there for a moment.
+        deadline::within(Duration::from_secs(2), || {
+            let parents = leftover::cgroups(&self.namespace);
+            parents.iter().all(|parent| std::fs::remove_dir(parent).is_ok())
+        });
     }
 }
 

@@ -59,7 +59,7 @@ fn a_logger_takes_all_output_and_knows_whose_it_is() {
     assert_eq!(logger.read("stderr"), "end\n");
     assert_eq!(logger.read("arguments"), format!("dir {} word a b\n", logger.scratch.path().display()));
     let environment = logger.read("environment");
-    for variable in [format!("CONTAINER_ID={id}\n"), "CONTAINER_NAMESPACE=test\n".to_owned()] {
+    for variable in [format!("CONTAINER_ID={id}\n"), format!("CONTAINER_NAMESPACE={}\n", containerd.namespace())] {
         assert!(environment.contains(&variable), "{environment}");
     }
     assert!(!environment.contains("LAZARET_TEST_ROOT"), "nothing else of ours: {environment}");

@@ -197,7 +197,7 @@ fn under_containerd_the_refusal_reaches_the_user_and_leaves_nothing() {
     let said = format!("container \"{id}\" violates PodSecurity \"restricted:latest\": unrestricted capabilities (");
     refused.explains(&[&said, "runAsNonRoot != true (", "seccompProfile ("]);
     // The record of the refusal stays, in the shim's directory of its namespace.
-    let below = state.join("test");
+    let below = state.join(containerd.namespace());
     let left = || std::fs::read_dir(&below).into_iter().flatten().flatten().any(|entry| entry.path().is_dir());
     deadline::until("the state to go", || !left());
     leftover::none(&id);

@@ -225,7 +225,7 @@ fn what_is_refused_below_containerd_is_on_record() {
     assert_ne!(outcome.status, 0, "{outcome:?}");
     deadline::until("the shim to go", || containerd.shims().is_empty());
     leftover::none(&id);
-    let text = std::fs::read_to_string("/run/lazaret-containerd/test/refusals.jsonl").unwrap();
+    let text = std::fs::read_to_string(containerd.state().join("refusals.jsonl")).unwrap();
     let all = lines(&text);
     let own: Vec<&Value> = all.iter().filter(|record| record["container"] == id.as_str()).collect();
     let [record] = own.as_slice() else { panic!("{own:?}") };
